@@ -1,0 +1,5 @@
+"""`python -m microstax` is `microstax`."""
+
+from microstax.cli import main
+
+main()

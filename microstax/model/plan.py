@@ -1,0 +1,80 @@
+"""What an Envoy is to do, before it is said in Envoy's words: the control plane makes a plan, the builders read it.
+
+A plan is immutable and complete. Equal plans give equal resources, byte by byte.
+"""
+
+from dataclasses import dataclass
+
+from microstax.model.environment import Address
+from microstax.model.exchange import Side
+from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS, DEFAULT_MAX_BODY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """One destination of copies of a service's requests.
+
+    `side` is BRANCH or CONTROL; `ppm` is the share of matching requests in parts per million, now; `methods` are the
+    ones mirrored. A request with a body is mirrored only when its content-length is at most `max_body_bytes`.
+    """
+
+    overlay: str
+    side: Side
+    address: Address
+    ppm: int
+    methods: tuple[str, ...]
+    max_body_bytes: int = DEFAULT_MAX_BODY
+    timeout_ms: int = DEFAULT_BRANCH_TIMEOUT_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Requests that name `overlay` in the environment header go to `address` instead of the baseline, unmirrored."""
+
+    overlay: str
+    address: Address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeeService:
+    """One baseline service behind a tee: listens on `listen`, forwards to `upstream`."""
+
+    name: str
+    listen: Address
+    upstream: Address
+    mirrors: tuple[Mirror, ...] = ()
+    previews: tuple[Preview, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeePlan:
+    """Everything one tee does. `environment_header` is the name of the preview header, lower case."""
+
+    node_id: str
+    environment: str
+    services: tuple[TeeService, ...]
+    environment_header: str = "x-msx-env"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgeService:
+    """One baseline service as an overlay sees it: safe methods and `allowed_methods` pass, the rest gets 403."""
+
+    name: str
+    listen: Address
+    upstream: Address
+    allowed_methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BridgePlan:
+    """Everything one bridge does. `max_requests` limits how many calls of the branch are under way per service."""
+
+    node_id: str
+    overlay: str
+    baseline: str
+    services: tuple[BridgeService, ...]
+    max_requests: int = 64
+
+
+EnvoyPlan = TeePlan | BridgePlan

@@ -1,0 +1,36 @@
+"""The shadow switch: what of the baseline's traffic is mirrored into an overlay, and how."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from microstax.model.overlay import SAFE_METHODS
+
+MILLION: Final = 1_000_000
+DEFAULT_MAX_RPS: Final = 200
+DEFAULT_MAX_BODY: Final = 64 * 1024
+DEFAULT_BRANCH_TIMEOUT_MS: Final = 15_000
+SELF_CONTROL_SHARE: Final = 50_000
+"""Parts per million of requests that `--control self` mirrors back to the baseline: 5%."""
+
+
+class ControlMode(StrEnum):
+    """Where the second answer of the baseline's version comes from."""
+
+    COPY = "copy"
+    SELF = "self"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowSettings:
+    """What `env shadow --enable` was asked for. `sample_ppm` is a share in parts per million."""
+
+    enabled: bool = False
+    sample_ppm: int = MILLION
+    max_rps: int = DEFAULT_MAX_RPS
+    methods: tuple[str, ...] = SAFE_METHODS
+    control: ControlMode = ControlMode.NONE
+    services: tuple[str, ...] = ()
+    max_body_bytes: int = DEFAULT_MAX_BODY
+    branch_timeout_ms: int = DEFAULT_BRANCH_TIMEOUT_MS
