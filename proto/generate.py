@@ -6,6 +6,7 @@ management/  the management API; betterproto2 dataclasses, and a descriptor set 
 """
 
 import filecmp
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,9 +18,10 @@ SOURCES, TARGET = ROOT / "proto", ROOT / "microstax" / "generated"
 
 def protoc(*arguments: str) -> None:
     """Run protoc; a failure ends the script with protoc's own message."""
-    done = subprocess.run(
-        [sys.executable, "-m", "grpc_tools.protoc", *arguments], check=False, capture_output=True, text=True
-    )
+    # The betterproto2 plugin is a program beside this interpreter; a virtual environment need not be activated.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [sys.executable, "-m", "grpc_tools.protoc", *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path})
     if done.returncode:
         sys.exit(done.stderr)
 
