@@ -58,7 +58,7 @@ import betterproto2
 
 from ....message_pool import default_message_pool
 
-_COMPILER_VERSION = "0.10.0"
+_COMPILER_VERSION = "0.9.0"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
 
 
