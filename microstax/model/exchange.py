@@ -18,7 +18,10 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The request as the side received it, pseudo-headers taken out of `headers`. `path` includes the query."""
+    """The request as the side received it, pseudo-headers taken out of `headers`. `path` includes the query.
+
+    `body`, `truncated` and `encoded` are as in Response.
+    """
 
     method: str
     path: str
@@ -26,6 +29,7 @@ class Request:
     headers: Headers
     body: bytes = b""
     truncated: bool = False
+    encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,8 @@ class Response:
 
     `local_reason` is set where Envoy answered in place of the side, with Envoy's response flags
     (`UT` timeout, `UO` overflow, `UF` connect failure, `UC` reset, ...): then status and body are not the side's.
+    `body_size` is the body's size in bytes as it was captured, before decoding. `encoded` is set where the body could
+    not be decoded (an unknown content-encoding, or bytes that are not in it) and stands as it was on the wire.
     """
 
     status: int
@@ -43,6 +49,7 @@ class Response:
     trailers: Headers = ()
     local_reason: str | None = None
     body_size: int | None = None
+    encoded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
