@@ -1,0 +1,120 @@
+"""Results as rows: apply a delta once, read, page and prune. Runs in the store's thread, inside a transaction."""
+
+import sqlite3
+from collections.abc import Collection
+
+from microstax.store.port import (
+    CounterReading,
+    DeltaRecord,
+    Merge,
+    PairLimits,
+    PairPage,
+    PairRow,
+    Results,
+    ServiceResult,
+    TallyKey,
+    evicted,
+)
+
+
+def apply_delta(db: sqlite3.Connection, delta: DeltaRecord, merge: Merge) -> bool:
+    """Merge a delta; False where this worker's sequence is not new."""
+    if not _is_new(db, delta):
+        return False
+    for result in delta.results:
+        if _current(db, result.overlay, result.generation):
+            _add_result(db, result, merge)
+    for reading in delta.readings:
+        _read_counter(db, reading)
+    return True
+
+
+def read(db: sqlite3.Connection, overlay: str, generation: int) -> Results:
+    """Return a generation's aggregates and counts."""
+    where = (overlay, generation)
+    aggregates = db.execute("SELECT service, body FROM aggregate WHERE overlay = ? AND generation = ?", where)
+    counts = db.execute("SELECT service, name, count FROM tally WHERE overlay = ? AND generation = ?", where)
+    return Results(
+        aggregates={service: bytes(body) for service, body in aggregates},
+        counts={(service, name): count for service, name, count in counts},
+    )
+
+
+def pair(db: sqlite3.Connection, overlay: str, pair_id: str) -> bytes | None:
+    """Return one pair's record."""
+    row = db.execute("SELECT record FROM pair WHERE overlay = ? AND id = ?", (overlay, pair_id)).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def pairs(db: sqlite3.Connection, overlay: str, *, after: int, limit: int) -> PairPage:
+    """Return the page of pairs after row number `after`."""
+    query = "SELECT number, record FROM pair WHERE overlay = ? AND number > ? ORDER BY number LIMIT ?"
+    found = db.execute(query, (overlay, after, limit + 1)).fetchall()
+    page = found[:limit]
+    return PairPage(tuple(bytes(record) for _, record in page), page[-1][0] if len(found) > limit else None)
+
+
+def prune(db: sqlite3.Connection, overlay: str, limits: PairLimits, *, now_ms: int, referenced: Collection[str]) -> int:
+    """Delete the pairs that `evicted` names."""
+    rows = [
+        PairRow(*row) for row in db.execute("SELECT id, at_ms, length(record) FROM pair WHERE overlay = ?", (overlay,))
+    ]
+    gone = evicted(rows, limits, now_ms=now_ms, referenced=referenced)
+    db.executemany("DELETE FROM pair WHERE overlay = ? AND id = ?", [(overlay, pair_id) for pair_id in gone])
+    return len(gone)
+
+
+def drop(db: sqlite3.Connection, overlay: str) -> None:
+    """Delete all results of an overlay."""
+    for statement in (
+        "DELETE FROM aggregate WHERE overlay = ?",
+        "DELETE FROM tally WHERE overlay = ?",
+        "DELETE FROM pair WHERE overlay = ?",
+    ):
+        db.execute(statement, (overlay,))
+
+
+def _is_new(db: sqlite3.Connection, delta: DeltaRecord) -> bool:
+    row = db.execute("SELECT sequence FROM worker WHERE id = ?", (delta.worker_id,)).fetchone()
+    if row is not None and delta.sequence <= row[0]:
+        return False
+    db.execute("INSERT OR REPLACE INTO worker VALUES (?, ?, ?)", (delta.worker_id, delta.sequence, delta.at_ms))
+    return True
+
+
+def _current(db: sqlite3.Connection, overlay: str, generation: int) -> bool:
+    row = db.execute("SELECT generation FROM shadow WHERE overlay = ?", (overlay,)).fetchone()
+    return row is not None and row[0] == generation
+
+
+def _add_result(db: sqlite3.Connection, result: ServiceResult, merge: Merge) -> None:
+    key = (result.overlay, result.generation, result.service)
+    if result.aggregate:
+        where = "overlay = ? AND generation = ? AND service = ?"
+        row = db.execute(f"SELECT body FROM aggregate WHERE {where}", key).fetchone()  # noqa: S608  # a constant
+        merged = merge(bytes(row[0]) if row else None, result.aggregate)
+        db.execute("INSERT OR REPLACE INTO aggregate VALUES (?, ?, ?, ?)", (*key, merged))
+    for name, count in result.counts.items():
+        _count(db, TallyKey(*key, name), count)
+    db.executemany(
+        "INSERT OR IGNORE INTO pair (overlay, id, service, at_ms, record) VALUES (?, ?, ?, ?, ?)",
+        [(one.overlay, one.id, one.service, one.at_ms, one.record) for one in result.examples],
+    )
+
+
+def _count(db: sqlite3.Connection, key: TallyKey, count: int) -> None:
+    db.execute(
+        "INSERT INTO tally VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (overlay, generation, service, name) DO UPDATE SET count = count + excluded.count",
+        (key.overlay, key.generation, key.service, key.name, count),
+    )
+
+
+def _read_counter(db: sqlite3.Connection, reading: CounterReading) -> None:
+    key = (reading.node, reading.epoch, reading.name)
+    row = db.execute("SELECT value FROM counter WHERE node = ? AND epoch = ? AND name = ?", key).fetchone()
+    last = row[0] if row else 0
+    grown = reading.value - last if reading.value >= last else reading.value
+    db.execute("INSERT OR REPLACE INTO counter VALUES (?, ?, ?, ?)", (*key, reading.value))
+    if grown and _current(db, reading.tally.overlay, reading.tally.generation):
+        _count(db, reading.tally, grown)

@@ -1,0 +1,148 @@
+"""The store on disk: one SQLite file, one connection, one thread that uses it.
+
+WAL with `synchronous=FULL`: a commit is on the disk when it returns, so neither kill -9 nor a power failure takes back
+what was acknowledged; the few commits a second that there are make its price invisible. The event loop never waits in
+a call of SQLite's: each method is a function that runs in the store's own thread, as one transaction.
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from microstax.errors import StorageError
+from microstax.store import results, rows
+from microstax.store.port import DeltaRecord, Merge, PairLimits, PairPage, Results
+from microstax.store.schema import prepare
+from microstax.store.state import Change, State
+
+T = TypeVar("T")
+DATABASE: Final = "state.db"
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 5000",
+)
+
+
+class SqliteStore:
+    """Implements Store in `path`; the file has mode 0600, its folder must exist."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._connection: sqlite3.Connection | None = None
+
+    async def open(self) -> State:
+        """Open or make the database; raises StorageError where it is damaged, unreadable or of a newer version."""
+        return await self._run(self._open)
+
+    async def close(self) -> None:
+        """Finish, write the log back into the database and close it."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        self._thread.shutdown(wait=False)
+
+    async def commit(self, *changes: Change) -> None:
+        """Write all changes in one transaction."""
+        await self._transact(lambda db: rows.write_all(db, changes))
+
+    async def next_rule_id(self) -> int:
+        """Reserve an id."""
+        return await self._transact(rows.reserve_rule)
+
+    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> bool:
+        """Apply a delta in one transaction, once."""
+        return await self._transact(lambda db: results.apply_delta(db, delta, merge))
+
+    async def results(self, overlay: str, generation: int) -> Results:
+        """Read a generation's results."""
+        return await self._transact(lambda db: results.read(db, overlay, generation))
+
+    async def pair(self, overlay: str, pair_id: str) -> bytes | None:
+        """Read one pair."""
+        return await self._transact(lambda db: results.pair(db, overlay, pair_id))
+
+    async def pairs(self, overlay: str, *, after: int = 0, limit: int = 100) -> PairPage:
+        """Read a page of pairs."""
+        return await self._transact(lambda db: results.pairs(db, overlay, after=after, limit=limit))
+
+    async def prune_pairs(self, overlay: str, limits: PairLimits, *, now_ms: int, referenced: Collection[str]) -> int:
+        """Delete what is over the limits."""
+        return await self._transact(lambda db: results.prune(db, overlay, limits, now_ms=now_ms, referenced=referenced))
+
+    async def forget_node(self, node: str) -> None:
+        """Delete a node's counters."""
+        await self._transact(lambda db: db.execute("DELETE FROM counter WHERE node = ?", (node,)))
+
+    async def secret(self, name: str, fresh: bytes) -> bytes:
+        """Read or store a secret."""
+        return await self._transact(lambda db: rows.secret(db, name, fresh))
+
+    def _open(self) -> State:
+        # SQLite makes its files with the mode of the database, so the database is there, with its mode, before.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self._path.chmod(0o600)
+        self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        for pragma in _PRAGMAS:
+            self._connection.execute(pragma).fetchall()
+        prepare(self._connection, str(self._path))
+        return rows.load(self._connection)
+
+    async def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        def transaction() -> T:
+            db = self._connection
+            if db is None:
+                raise StorageError(f"{self._path} is closed: the control plane is shutting down.")
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(db)
+            except BaseException:
+                _roll_back(db)
+                raise
+            try:
+                db.execute("COMMIT")
+            except sqlite3.Error:
+                _roll_back(db)
+                raise
+            return result
+
+        return await self._run(transaction)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as error:
+            raise StorageError(explain(self._path, error)) from error
+        except OSError as error:
+            raise StorageError(
+                f"{self._path} cannot be opened ({error.strerror}): give yourself access to it, or name another state "
+                "folder with --state."
+            ) from error
+
+
+def _roll_back(db: sqlite3.Connection) -> None:
+    # A full disk makes SQLite roll back by itself; then there is nothing left to roll back.
+    if db.in_transaction:
+        db.execute("ROLLBACK")
+
+
+def explain(path: Path, error: sqlite3.Error) -> str:
+    """Return the sentence for a failure of SQLite's: what is wrong with which file, and what to do."""
+    code = getattr(error, "sqlite_errorcode", None) or 0
+    match code & 0xFF:  # the low byte is the primary code (https://www.sqlite.org/rescode.html)
+        case sqlite3.SQLITE_FULL:
+            return f"The disk of {path} is full, so nothing more can be remembered: free some space; nothing is lost."
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return f"{path} cannot be written ({error}): give yourself write access to it and its folder."
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return f"{path} is damaged ({error}): move it away to start anew, or restore it from a copy."
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return f"{path} is locked by another program: close what else has it open."
+        case _:
+            return f"{path} cannot be read or written ({error}): check the disk and the file."
