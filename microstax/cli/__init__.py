@@ -1,5 +1,14 @@
 """The command line: one file a noun, no logic, imports the management client only when a command runs."""
 
+from typing import NoReturn
 
-def main() -> None:
-    """Run the command line."""
+__all__ = ["main"]
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with the exit code of the contract (README, "Exit codes")."""
+    import sys
+
+    from microstax.cli.failure import run
+
+    sys.exit(run(sys.argv[1:]))

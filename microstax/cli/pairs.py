@@ -1,0 +1,23 @@
+"""One pair on the terminal, the same for a live overlay and for a file of pairs."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from microstax.cli import screen
+from microstax.cli.listing import echo_json
+
+if TYPE_CHECKING:
+    from microstax.model.exchange import Triple
+
+
+def echo_pair(triple: "Triple", output: str) -> None:
+    """Print the pair with the differences that the rules of today find in it."""
+    from microstax.offline import differences_of
+    from microstax.report.pair import pair_document, render_pair
+
+    found, noise = differences_of(triple)
+    if output == "json":
+        echo_json(pair_document(triple, found, noise))
+    else:
+        click.echo(render_pair(triple, found, noise, width=screen.width(), colour=screen.colour()), nl=False)

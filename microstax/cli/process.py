@@ -1,0 +1,53 @@
+"""`microstax up`, `down` and `demo`: the control plane as a process of this machine."""
+
+import click
+
+from microstax.cli.connection import Settings, pass_settings, settings_options
+from microstax.cli.progress import follow
+from microstax.cli.shape import command
+
+
+@command(None, "up", examples=["microstax up", "microstax up --detach", "microstax up --state /tmp/msx --detach"])
+@click.option("--detach", is_flag=True, help="Run in the background; return when it answers.")
+@click.option("--listen", metavar="HOST:PORT", help="Also answer the management API on TCP (anybody may then use it).")
+@settings_options
+@pass_settings
+def up(settings: Settings, *, detach: bool, listen: str | None) -> None:
+    """Start the control plane, Envoy and the collector on this machine.
+
+    In the foreground with readable logs on stderr until Ctrl-C, or in the background with --detach.
+    """
+    if detach:
+        from microstax.control.launch import detach as start
+
+        settings.say(start(settings.state_dir, listen=listen))
+        return
+    from microstax.control.serve import run
+
+    run(settings.state_dir, listen=listen)
+
+
+@command(None, "down", examples=["microstax down"])
+@settings_options
+@pass_settings
+def down(settings: Settings) -> None:
+    """Stop the control plane, its Envoys and workers, and all services that it started."""
+    from microstax.api.methods import SHUTDOWN
+
+    with settings.client() as client:
+        follow(settings, client.stream(SHUTDOWN, SHUTDOWN.request()))
+
+
+@command(None, "demo", examples=["microstax demo"])
+@settings_options
+@pass_settings
+@click.pass_context
+def demo(context: click.Context, settings: Settings) -> None:
+    """Run the whole story on a small shop, in under a minute.
+
+    Starts a shop of small services, mirrors live traffic into a branch with planted bugs, prints the report and
+    checks it against the planted list.
+    """
+    from microstax.demo import run_demo
+
+    context.exit(run_demo(settings.state, quiet=settings.quiet))

@@ -1,0 +1,97 @@
+"""`microstax env shadow`: the switch that mirrors the baseline's live requests into an overlay."""
+
+import click
+
+from microstax.cli.connection import Settings, pass_settings, settings_options
+from microstax.cli.listing import output_option
+from microstax.cli.progress import follow
+from microstax.cli.shape import command
+from microstax.cli.values import methods_list, share, size
+from microstax.errors import UsageError
+from microstax.model.overlay import SAFE_METHODS
+from microstax.model.shadow import ControlMode
+
+
+def check_switch(*, enable: bool, disable: bool) -> None:
+    """Raise UsageError unless exactly one of the two is asked for."""
+    if enable and disable:
+        raise UsageError("--enable and --disable exclude each other: give one of them.")
+    if not enable and not disable:
+        raise UsageError("Say --enable to start mirroring or --disable to stop it.")
+
+
+def check_methods(methods: tuple[str, ...], *, unsafe: bool) -> None:
+    """Raise UsageError for methods that change the world, unless the user accepts that they run twice."""
+    harmful = [method for method in methods if method not in SAFE_METHODS]
+    if harmful and not unsafe:
+        raise UsageError(
+            f"--methods {','.join(harmful)} would repeat requests that change the world in the branch: leave "
+            "them out, or add --unsafe-methods if the branch's data may be changed."
+        )
+
+
+@command(
+    None,
+    "shadow",
+    examples=[
+        "microstax env shadow shadow-test --enable",
+        "microstax env shadow shadow-test --enable --sample 25% --max-rps 50 --service catalog",
+        "microstax env shadow shadow-test --disable",
+    ],
+)
+@click.argument("name")
+@click.option("--enable", is_flag=True, help="Start mirroring, or change its settings.")
+@click.option("--disable", is_flag=True, help="Stop mirroring; what was found stays.")
+@click.option("--sample", type=share, metavar="SHARE", help="Mirror this share of requests [default: 100%].")
+@click.option(
+    "--max-rps", type=click.IntRange(min=1), metavar="N", help="At most N pairs a second a service [default: 200]."
+)
+@click.option("--methods", type=methods_list, metavar="LIST", help="Methods to mirror [default: GET,HEAD,OPTIONS].")
+@click.option("--unsafe-methods", is_flag=True, help="Accept methods that change data; the branch runs them too.")
+@click.option(
+    "--control",
+    type=click.Choice([mode.value for mode in ControlMode]),
+    help="Who answers a second time for the baseline, to measure noise: a copy, the baseline itself, or nobody "
+    "[default: copy where the service has a command, else none].",
+)
+@click.option("--service", "services", multiple=True, metavar="S", help="Only this service; may be repeated.")
+@click.option("--max-body", type=size, metavar="SIZE", help="Mirror no request with a larger body [default: 64KiB].")
+@output_option()
+@settings_options
+@pass_settings
+def shadow(
+    settings: Settings,
+    *,
+    name: str,
+    enable: bool,
+    disable: bool,
+    sample: int | None,
+    max_rps: int | None,
+    methods: tuple[str, ...] | None,
+    unsafe_methods: bool,
+    control: str | None,
+    services: tuple[str, ...],
+    max_body: int | None,
+    output: str,
+) -> None:
+    """Switch the mirroring of the baseline's live requests into the overlay NAME on or off.
+
+    Users of the baseline notice nothing: their responses never wait for the branch.
+    """
+    check_switch(enable=enable, disable=disable)
+    check_methods(methods or (), unsafe=unsafe_methods)
+    from microstax.api.methods import SET_SHADOW
+
+    request = SET_SHADOW.request(
+        overlay=name,
+        enable=enable,
+        sample_ppm=sample,
+        max_rps=max_rps,
+        methods=list(methods or ()),
+        unsafe_methods=unsafe_methods,
+        control=control or "",
+        services=list(services),
+        max_body_bytes=max_body,
+    )
+    with settings.client() as client:
+        follow(settings, client.stream(SET_SHADOW, request), output=output)

@@ -1,0 +1,60 @@
+"""What a user writes for sizes, shares, durations and methods, and what it means.
+
+Each function is the `type` of a click option: it takes the text, and raises click.BadParameter with a sentence.
+"""
+
+import re
+from typing import Final
+
+import click
+
+_QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z%]*)\s*", re.ASCII)
+_MILLION: Final = 1_000_000
+_BYTES: Final = {"": 1, "b": 1} | {
+    f"{prefix}{suffix}": base**power
+    for power, prefix in enumerate("kmg", start=1)
+    for suffix, base in (("", 1024), ("ib", 1024), ("b", 1000))
+}
+_SECONDS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
+
+
+def _quantity(text: str) -> tuple[float, str]:
+    """Return number and unit; NaN, which no comparison accepts, where it is neither."""
+    found = _QUANTITY.fullmatch(text)
+    return (float(found[1]), found[2]) if found else (float("nan"), "")
+
+
+def size(text: str) -> int:
+    """Return the bytes of 4096, 64KiB (1024) or 1MB (1000)."""
+    amount, unit = _quantity(text)
+    total = amount * _BYTES.get(unit.lower(), float("nan"))
+    if not 1 <= total < float("inf"):
+        raise click.BadParameter(f"{text!r} is no size: write bytes or a unit, like 4096, 64KiB or 1MB.")
+    return int(total)
+
+
+def share(text: str) -> int:
+    """Return the parts per million of 25% or 0.25: above 0 and at most 100%."""
+    amount, unit = _quantity(text)
+    ppm = amount * {"%": 0.01, "": 1.0}.get(unit, float("nan")) * _MILLION
+    if not 0 < ppm <= _MILLION:
+        raise click.BadParameter(f"{text!r} is no share: write 25% or 0.25; it must be above 0 and at most 100%.")
+    return max(1, round(ppm))
+
+
+def duration(text: str) -> float:
+    """Return the seconds of 500ms, 30s, 5m or 1h; a bare number is seconds."""
+    amount, unit = _quantity(text)
+    seconds = amount * _SECONDS.get(unit, float("nan"))
+    if not 0 < seconds < float("inf"):
+        raise click.BadParameter(f"{text!r} is no duration: write it like 30s, 5m or 1h.")
+    return seconds
+
+
+def methods_list(text: str) -> tuple[str, ...]:
+    """Return the HTTP methods of GET,HEAD in upper case, each once, in the user's order."""
+    methods = tuple(dict.fromkeys(part.strip().upper() for part in text.split(",")))
+    if not all(_METHOD.fullmatch(method) for method in methods):
+        raise click.BadParameter(f"{text!r} is no list of HTTP methods: write it like GET,HEAD.")
+    return methods
