@@ -1,0 +1,165 @@
+"""Apply a Redaction to exchanges, before anything else sees them. No I/O; never raises for what traffic contains."""
+
+import re
+from hashlib import blake2b
+from typing import Final
+from urllib.parse import unquote_plus
+
+from microstax.capture.json_redaction import JsonRedactor
+from microstax.capture.redaction import DEFAULT_HEADERS, Redaction
+from microstax.model.exchange import Exchange, Headers, Request, Response
+
+MARK: Final = "redacted:"
+_DIGEST_BYTES: Final = 8
+_ANY_BYTES: Final = "surrogateescape"
+_FORM: Final = "application/x-www-form-urlencoded"
+_COOKIES: Final = frozenset({"cookie", "set-cookie"})
+_URL_HEADERS: Final = frozenset({"referer", "location", "content-location"})
+
+
+class Redactor:
+    """Redacts exchanges by one set of rules. An exchange that holds nothing secret comes back as the same object."""
+
+    def __init__(self, rules: Redaction) -> None:
+        self._key = rules.key
+        self._secret = frozenset(name.lower() for name in (*DEFAULT_HEADERS, *rules.headers))
+        self._parameters = frozenset(rules.parameters)
+        self._watched = self._secret | (_URL_HEADERS if self._parameters else frozenset())
+        self._patterns = tuple(re.compile(pattern) for pattern in rules.patterns)
+        self._json = JsonRedactor(rules.json_paths, self.hash) if rules.json_paths else None
+        self._has_body_rules = bool(rules.json_paths or rules.parameters or rules.patterns)
+
+    def exchange(self, exchange: Exchange) -> Exchange:
+        """Return `exchange` without secrets."""
+        request = self._request(exchange.request)
+        response = self._response(exchange.response) if exchange.response is not None else None
+        if request is exchange.request and response is exchange.response:
+            return exchange
+        return Exchange(
+            id=exchange.id,
+            side=exchange.side,
+            service=exchange.service,
+            overlay=exchange.overlay,
+            request=request,
+            response=response,
+            started_us=exchange.started_us,
+            latency_us=exchange.latency_us,
+        )
+
+    def hash(self, value: bytes) -> str:
+        """Return what stands in place of `value`: BLAKE2b (RFC 7693) with this installation's key, 64 bits."""
+        return MARK + blake2b(value, key=self._key, digest_size=_DIGEST_BYTES).hexdigest()
+
+    def _request(self, request: Request) -> Request:
+        headers, path = self._headers(request.headers), self._path(request.path)
+        body = self._body(request) if self._has_body_rules else request.body
+        if headers is request.headers and path is request.path and body is request.body:
+            return request
+        return Request(
+            method=request.method,
+            path=path,
+            authority=request.authority,
+            headers=headers,
+            body=body,
+            truncated=request.truncated,
+            encoded=request.encoded,
+        )
+
+    def _response(self, response: Response) -> Response:
+        headers, trailers = self._headers(response.headers), self._headers(response.trailers)
+        body = self._body(response) if self._has_body_rules else response.body
+        if headers is response.headers and trailers is response.trailers and body is response.body:
+            return response
+        return Response(
+            status=response.status,
+            headers=headers,
+            body=body,
+            truncated=response.truncated,
+            trailers=trailers,
+            local_reason=response.local_reason,
+            body_size=response.body_size,
+            encoded=response.encoded,
+        )
+
+    def _headers(self, headers: Headers) -> Headers:
+        watched = self._watched
+        if not self._patterns and not any(name in watched for name, _ in headers):
+            return headers
+        return tuple((name, self._header(name, value)) for name, value in headers)
+
+    def _header(self, name: str, value: str) -> str:
+        if name in self._secret:
+            return self._cookie(name, value) if name in _COOKIES else self._value(value)
+        if name in _URL_HEADERS:
+            value = self._url(value)
+        return self._text(value)
+
+    def _value(self, value: str) -> str:
+        """Hash a value; an empty one is no secret, and that it is empty is worth seeing."""
+        return self.hash(value.encode()) if value else value
+
+    def _cookie(self, name: str, value: str) -> str:
+        """Keep a cookie's name and attributes (RFC 6265, 4.1.1 and 4.2.1), hash the values."""
+        parts = value.split(";")
+        secret = len(parts) if name == "cookie" else 1
+        return ";".join([*map(self._crumb, parts[:secret]), *parts[secret:]])
+
+    def _crumb(self, part: str) -> str:
+        name, equals, value = part.partition("=")
+        if equals:
+            return f"{name}={self._value(value.strip())}"
+        return self._value(part.strip())
+
+    def _path(self, path: str) -> str:
+        return self._text(self._url(path))
+
+    def _url(self, url: str) -> str:
+        """Hash the configured parameters of a URL's query."""
+        start, question, rest = url.partition("?")
+        if not question or not self._parameters:
+            return url
+        query, hash_sign, fragment = rest.partition("#")
+        return f"{start}?{self._form(query)}{hash_sign}{fragment}"
+
+    def _form(self, text: str) -> str:
+        return "&".join(map(self._field, text.split("&")))
+
+    def _field(self, field: str) -> str:
+        name, equals, value = field.partition("=")
+        if equals and value and unquote_plus(name) in self._parameters:
+            return f"{name}={self.hash(unquote_plus(value).encode())}"
+        return field
+
+    def _text(self, value: str) -> str:
+        for pattern in self._patterns:
+            value = pattern.sub(self._match, value)
+        return value
+
+    def _match(self, match: re.Match[str]) -> str:
+        """Hash what the pattern's groups matched, or the whole match where no group did."""
+        spans = sorted(match.span(group) for group in range(1, (match.re.groups or 0) + 1))
+        pieces, done, end = [], match.start(), match.end()
+        for start, stop in spans:
+            if start >= done and stop > start:
+                pieces += [match.string[done:start], self._piece(match.string[start:stop])]
+                done = stop
+        return "".join([*pieces, match.string[done:end]]) if pieces else self._piece(match.group())
+
+    def _piece(self, text: str) -> str:
+        return self.hash(text.encode(errors=_ANY_BYTES))
+
+    def _body(self, message: Request | Response) -> bytes:
+        """Apply the rules for bodies; a body that cannot be looked into is hashed as a whole."""
+        body = message.body
+        if not body:
+            return body
+        if message.encoded:
+            return self.hash(body).encode()
+        content_type = next((value for name, value in message.headers if name == "content-type"), "").lower()
+        if self._json is not None:
+            body = self._json.redact(body, content_type)
+        if self._parameters and content_type.startswith(_FORM):
+            body = self._form(body.decode("latin-1")).encode("latin-1")
+        if self._patterns:
+            body = self._text(body.decode(errors=_ANY_BYTES)).encode(errors=_ANY_BYTES)
+        return body

@@ -1,0 +1,61 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class HeaderValue(_message.Message):
+    __slots__ = ("key", "value", "raw_value")
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    RAW_VALUE_FIELD_NUMBER: _ClassVar[int]
+    key: bytes
+    value: bytes
+    raw_value: bytes
+    def __init__(self, key: _Optional[bytes] = ..., value: _Optional[bytes] = ..., raw_value: _Optional[bytes] = ...) -> None: ...
+
+class Body(_message.Message):
+    __slots__ = ("as_bytes", "as_string", "truncated")
+    AS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    AS_STRING_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATED_FIELD_NUMBER: _ClassVar[int]
+    as_bytes: bytes
+    as_string: bytes
+    truncated: bool
+    def __init__(self, as_bytes: _Optional[bytes] = ..., as_string: _Optional[bytes] = ..., truncated: _Optional[bool] = ...) -> None: ...
+
+class Timestamp(_message.Message):
+    __slots__ = ("seconds", "nanos")
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    NANOS_FIELD_NUMBER: _ClassVar[int]
+    seconds: int
+    nanos: int
+    def __init__(self, seconds: _Optional[int] = ..., nanos: _Optional[int] = ...) -> None: ...
+
+class HttpMessage(_message.Message):
+    __slots__ = ("headers", "body", "trailers", "headers_received_time")
+    HEADERS_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    TRAILERS_FIELD_NUMBER: _ClassVar[int]
+    HEADERS_RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
+    headers: _containers.RepeatedCompositeFieldContainer[HeaderValue]
+    body: Body
+    trailers: _containers.RepeatedCompositeFieldContainer[HeaderValue]
+    headers_received_time: Timestamp
+    def __init__(self, headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., body: _Optional[_Union[Body, _Mapping]] = ..., trailers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., headers_received_time: _Optional[_Union[Timestamp, _Mapping]] = ...) -> None: ...
+
+class HttpBufferedTrace(_message.Message):
+    __slots__ = ("request", "response")
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    request: HttpMessage
+    response: HttpMessage
+    def __init__(self, request: _Optional[_Union[HttpMessage, _Mapping]] = ..., response: _Optional[_Union[HttpMessage, _Mapping]] = ...) -> None: ...
+
+class TraceWrapper(_message.Message):
+    __slots__ = ("http_buffered_trace",)
+    HTTP_BUFFERED_TRACE_FIELD_NUMBER: _ClassVar[int]
+    http_buffered_trace: HttpBufferedTrace
+    def __init__(self, http_buffered_trace: _Optional[_Union[HttpBufferedTrace, _Mapping]] = ...) -> None: ...

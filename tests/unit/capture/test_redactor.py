@@ -1,0 +1,214 @@
+"""Secrets become hashes before anything else sees them."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from microstax.capture.redaction import Redaction
+from microstax.capture.redactor import Redactor
+from microstax.model.exchange import Exchange, Headers, Response
+from microstax.testing import a_request, a_response, an_exchange
+
+KEY = b"k" * 32
+SECRET = "s3cr3t-value"
+
+
+def redactor(**rules: tuple[str, ...]) -> Redactor:
+    return Redactor(Redaction(key=KEY, **rules))
+
+
+def headers_after(fields: Headers, **rules: tuple[str, ...]) -> Headers:
+    return redactor(**rules).exchange(an_exchange(request=a_request(headers=fields))).request.headers
+
+
+def body_after(body: bytes, content_type: str = "application/json", **rules: tuple[str, ...]) -> bytes:
+    response = a_response(body, headers=(("content-type", content_type),))
+    return answer(redactor(**rules).exchange(an_exchange(response=response))).body
+
+
+def answer(exchange: Exchange) -> Response:
+    assert exchange.response is not None
+    return exchange.response
+
+
+HASH = redactor().hash(SECRET.encode())
+
+
+def test_a_hash_needs_the_key() -> None:
+    other = Redactor(Redaction(key=b"q" * 32)).hash(SECRET.encode())
+    assert HASH.startswith("redacted:")
+    assert other != HASH
+    assert redactor().hash(SECRET.encode()) == HASH
+
+
+@pytest.mark.parametrize("name", ["authorization", "proxy-authorization", "x-api-key", "x-token"])
+def test_secret_headers_are_hashed(name: str) -> None:
+    assert headers_after(((name, SECRET), ("accept", "*/*")), headers=("X-Token",)) == (
+        (name, HASH),
+        ("accept", "*/*"),
+    )
+
+
+def test_what_holds_no_secret_is_not_even_copied() -> None:
+    exchange = an_exchange(request=a_request(headers=(("accept", "*/*"),)))
+    assert redactor().exchange(exchange) is exchange
+    assert redactor(json_paths=("$.user",), patterns=("nothing",), parameters=("token",)).exchange(exchange) == exchange
+
+
+def test_an_empty_secret_stays_empty() -> None:
+    assert headers_after((("authorization", ""),)) == (("authorization", ""),)
+
+
+def test_cookies_keep_their_names() -> None:
+    assert headers_after((("cookie", f"sid={SECRET}; theme={SECRET}; bare"),)) == (
+        ("cookie", f"sid={HASH}; theme={HASH};{redactor().hash(b'bare')}"),
+    )
+
+
+def test_set_cookie_keeps_name_and_attributes() -> None:
+    headers = (("set-cookie", f"sid={SECRET}; Path=/; HttpOnly; Max-Age=60"), ("set-cookie", "gone=; Max-Age=0"))
+    after = answer(redactor().exchange(an_exchange(response=a_response(headers=headers)))).headers
+    assert after == (("set-cookie", f"sid={HASH}; Path=/; HttpOnly; Max-Age=60"), ("set-cookie", "gone=; Max-Age=0"))
+
+
+def test_trailers_are_redacted() -> None:
+    exchange = an_exchange(response=a_response(trailers=(("x-api-key", SECRET),)))
+    assert answer(redactor().exchange(exchange)).trailers == (("x-api-key", HASH),)
+
+
+def test_query_parameters_are_hashed_where_urls_stand() -> None:
+    request = a_request(f"/a?token={SECRET}&page=2", headers=(("referer", f"http://x/a?b=1&token={SECRET}#top"),))
+    location = a_response(headers=(("location", f"/next?token={SECRET}"),), status=302)
+    exchange = redactor(parameters=("token",)).exchange(an_exchange(request=request, response=location))
+    assert exchange.request.path == f"/a?token={HASH}&page=2"
+    assert exchange.request.headers == (("referer", f"http://x/a?b=1&token={HASH}#top"),)
+    assert answer(exchange).headers == (("location", f"/next?token={HASH}"),)
+
+
+def test_a_parameter_spelled_with_escapes_is_the_same_parameter() -> None:
+    request = a_request("/a?t%6Fken=s3cr3t%2Dvalue")
+    exchange = redactor(parameters=("token",)).exchange(an_exchange(request=request))
+    assert exchange.request.path == f"/a?t%6Fken={HASH}"
+
+
+def test_form_fields_are_parameters() -> None:
+    form = "application/x-www-form-urlencoded; charset=utf-8"
+    assert (
+        body_after(f"user=me&token={SECRET}".encode(), form, parameters=("token",)).decode() == f"user=me&token={HASH}"
+    )
+
+
+def test_patterns_work_everywhere() -> None:
+    request = a_request(f"/by/{SECRET}", headers=(("x-note", f"is {SECRET}!"),), body=f"<{SECRET}>".encode())
+    exchange = redactor(patterns=("s3cr3t-[a-z]+",)).exchange(an_exchange(request=request))
+    assert exchange.request.path == f"/by/{HASH}"
+    assert exchange.request.headers == (("x-note", f"is {HASH}!"),)
+    assert exchange.request.body == f"<{HASH}>".encode()
+
+
+def test_of_a_pattern_with_groups_only_the_groups_go() -> None:
+    pattern = r"card=(\S+) pin=(\S+)"
+    body = body_after(f"card={SECRET} pin={SECRET} end".encode(), "text/plain", patterns=(pattern,))
+    assert body.decode() == f"card={HASH} pin={HASH} end"
+
+
+def test_a_pattern_whose_groups_took_no_part_hides_the_whole_match() -> None:
+    body = body_after(SECRET.encode(), "text/plain", patterns=(r"s3cr3t-value|(x)",))
+    assert body.decode() == HASH
+
+
+def test_patterns_find_their_way_through_binary_bodies() -> None:
+    body = body_after(b"\xff\xfe" + SECRET.encode() + b"\x80", "application/octet-stream", patterns=("s3cr3t-value",))
+    assert body == b"\xff\xfe" + HASH.encode() + b"\x80"
+
+
+def test_json_values_at_a_path() -> None:
+    body = body_after(
+        b'{"users": [{"email": "a@b", "age": 3}, {"email": "a@b"}, {"email": null}], "email": "kept"}',
+        json_paths=("$.users[].email",),
+    )
+    users = json.loads(body)["users"]
+    assert users[0]["email"] == users[1]["email"] == redactor().hash(b'"a@b"')
+    assert users[0]["age"] == 3
+    assert users[2]["email"] is None, "a secret that turns null must still be seen"
+    assert json.loads(body)["email"] == "kept"
+
+
+def test_below_a_path_everything_goes_and_the_shape_stays() -> None:
+    body = json.loads(body_after(b'{"user": {"id": 7, "tags": ["a", true], "none": null}}', json_paths=("$.user",)))
+    hashed = redactor().hash
+    assert body == {"user": {"id": hashed(b"7"), "tags": [hashed(b'"a"'), hashed(b"true")], "none": None}}
+
+
+def test_a_number_and_its_text_stay_different() -> None:
+    assert body_after(b'{"id": 1}', json_paths=("$.id",)) != body_after(b'{"id": "1"}', json_paths=("$.id",))
+
+
+def test_what_the_differ_looks_at_survives() -> None:
+    """Members that stand twice, large integers and the spelling of numbers."""
+    body = b'{"secret": 1, "a": 18446744073709551616, "a": 1.10, "z": 1e400, "t": "\\ud800\\u00e9"}'
+    after = body_after(body, json_paths=("$.secret",))
+    rest = b',"a":18446744073709551616,"a":1.10,"z":1e400,"t":"\\ud800\\u00e9"}'
+    assert after == b'{"secret":"' + redactor().hash(b"1").encode() + b'"' + rest
+
+
+def test_an_escaped_name_is_the_same_name() -> None:
+    assert SECRET.encode() not in body_after(b'{"\\u0065mail": "' + SECRET.encode() + b'"}', json_paths=("$.email",))
+
+
+def test_a_body_in_utf16_is_read_too() -> None:
+    text = '{"email": "' + SECRET + '"}'
+    assert SECRET.encode("utf-16-le") not in body_after(text.encode("utf-16"), json_paths=("$.email",))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"email": "s3cr3t-value',
+        b'{"email": "s3cr3t-value"} {"email": "s3cr3t-value"}',
+        b'{"email": "\xff s3cr3t-value"}',
+        b"[" * 100_000 + b'"email s3cr3t-value"',
+    ],
+    ids=["cut off", "several documents", "not UTF-8", "too deep"],
+)
+def test_json_that_cannot_be_read_goes_as_a_whole(body: bytes) -> None:
+    after = body_after(body, json_paths=("$.email",))
+    assert after.startswith(b"redacted:")
+    assert SECRET.encode() not in after
+
+
+def test_a_page_that_only_mentions_the_name_is_left_alone() -> None:
+    page = b"<html>your email please</html>"
+    assert body_after(page, "text/html", json_paths=("$.email",)) is page
+
+
+def test_a_body_that_could_not_be_decoded_goes_as_a_whole_when_bodies_have_rules() -> None:
+    response = Response(status=200, headers=(("content-encoding", "zip"),), body=SECRET.encode(), encoded=True)
+    assert answer(redactor(patterns=("x",)).exchange(an_exchange(response=response))).body == HASH.encode()
+    assert answer(redactor().exchange(an_exchange(response=response))).body == SECRET.encode()
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.sampled_from(["a", "b", "email"]), inner, max_size=3),
+)
+
+
+@given(json_values)
+def test_json_without_the_path_keeps_its_meaning(value: object) -> None:
+    body = json.dumps({"top": value, "email": 1}).encode()
+    after = json.loads(body_after(body, json_paths=("$.email",)))
+    assert json.dumps(after["top"]) == json.dumps(value)
+    assert after["email"] == redactor().hash(b"1")
+
+
+@given(st.binary(), st.text(st.characters(codec="utf-8")), st.sampled_from(["application/json", "text/plain", ""]))
+def test_no_traffic_raises(body: bytes, text: str, content_type: str) -> None:
+    headers = (("content-type", content_type), ("cookie", text), ("set-cookie", text), ("location", text))
+    exchange = an_exchange(
+        request=a_request(text, headers=headers, body=body), response=a_response(body, headers=headers)
+    )
+    redactor(json_paths=("$", "$[].a"), patterns=("(a)|b",), parameters=("a",)).exchange(exchange)
