@@ -7,10 +7,11 @@ Nothing here knows what a resource means, nor anything else of the product but i
 from microstax.xds.messages import Nack, Node, Variant
 from microstax.xds.options import Peer, XdsOptions
 from microstax.xds.ordering import Timing
+from microstax.xds.progress import TypeStatus
 from microstax.xds.resources import Finding, FindingKind, Reference, Resource, Snapshot
+from microstax.xds.rules import Rules
 from microstax.xds.server import XdsServer
 from microstax.xds.status import Acked, Connected, Disconnected, Nacked, NackedError, NodeStatus, Notice, Totals
-from microstax.xds.stream import Rules, TypeStatus
 
 __all__ = [
     "Acked",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from microstax.xds.messages import Node
-from microstax.xds.stream import Rules
+from microstax.xds.rules import Rules
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from microstax.errors import EnvoyError
 from microstax.xds.messages import Nack, Variant
-from microstax.xds.stream import TypeStatus
+from microstax.xds.progress import TypeStatus
 from microstax.xds.type_urls import short_name
 
 

@@ -6,7 +6,6 @@ a client that does not read costs one response, and what it reads next is the ne
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final
 
 from microstax.xds.holding import Holding, Pending
@@ -30,10 +29,13 @@ from microstax.xds.messages import (
     SotwRequest,
     Variant,
 )
-from microstax.xds.ordering import Sequencer, Timing, View
-from microstax.xds.resources import Resource, Snapshot
+from microstax.xds.ordering import Sequencer, View
+from microstax.xds.progress import Counters, TypeStatus
+from microstax.xds.resources import Snapshot
+from microstax.xds.rules import Rules
 from microstax.xds.subscription import Subscription
-from microstax.xds.type_urls import CLUSTER, ENDPOINT, EXTENSION_CONFIG, FULL_STATE, send_rank, short_name
+from microstax.xds.ttl import knows_ttl, renewal, renewal_due
+from microstax.xds.type_urls import CLUSTER, ENDPOINT, send_rank, short_name
 from microstax.xds.variants import (
     Content,
     compose_delta,
@@ -43,61 +45,6 @@ from microstax.xds.variants import (
     receive_sotw,
     recognise_sotw,
 )
-
-_TTL_FEATURE: Final = "xds.config.supports-resource-ttl"
-_WRAP_FEATURE: Final = "xds.config.supports-resource-in-sotw"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """What a stream does; all times in seconds.
-
-    legacy_wildcard        an empty first request means "*"; False for gRPC clients, which never mean it
-    no_legacy_wildcard     types for which it does not, whatever `legacy_wildcard` says
-    silent_removals        types whose removals are not told in delta: Envoy cannot take them for ECDS (envoy#32823)
-    first_request_s        a stream that has not said anything by then is closed
-    write_s                a client that has not taken a response by then is closed
-    max_age_s              a stream is ended when it is this old, after at least one response; None for never
-    """
-
-    timing: Timing = field(default_factory=Timing)
-    legacy_wildcard: bool = True
-    no_legacy_wildcard: frozenset[str] = frozenset()
-    silent_removals: frozenset[str] = frozenset({EXTENSION_CONFIG})
-    first_request_s: float = 10.0
-    write_s: float = 60.0
-    max_age_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TypeStatus:
-    """One type on one stream.
-
-    `applied` is true if the client has ACKed exactly what it should have; `held` are the names that wait for a
-    cluster's ACK, for a removal's turn, or for other content after a NACK; `refused` are those of the last kind.
-    The counters are those of the stream.
-    """
-
-    type_url: str
-    version_sent: str
-    version_acked: str
-    nack: Nack | None
-    applied: bool
-    held: tuple[str, ...]
-    refused: tuple[str, ...]
-    responses: int
-    resources: int
-    acks: int
-    nacks: int
-
-
-@dataclass(slots=True)
-class _Counters:
-    responses: int = 0
-    resources: int = 0
-    acks: int = 0
-    nacks: int = 0
-    nack: Nack | None = None
 
 
 class Stream:
@@ -115,7 +62,7 @@ class Stream:
         self._opened_at: Final = opened_at
         self._sequencer: Final = Sequencer(rules.timing, aggregated=type_url is None, opened_at=opened_at)
         self._holdings: Final = self._sequencer.holdings
-        self._counters: Final[dict[str, _Counters]] = {}
+        self._counters: Final[dict[str, Counters]] = {}
         self._snapshot: Snapshot | None = None
         self._nonces = 0
         self._writing_since: float | None = None
@@ -215,7 +162,7 @@ class Stream:
         if type_url not in self._holdings:
             legacy = self._rules.legacy_wildcard and type_url not in self._rules.no_legacy_wildcard
             self._holdings[type_url] = Holding(type_url, Subscription(allow_legacy=legacy))
-            self._counters[type_url] = _Counters()
+            self._counters[type_url] = Counters()
         return self._holdings[type_url]
 
     @staticmethod
@@ -325,17 +272,17 @@ class Stream:
         if holding.client and not holding.version_acked:  # everything was recognised on a reconnect
             holding.version_sent = holding.version_acked = full_version(holding, view)
         if holding.heartbeat_at is None:
-            holding.heartbeat_at = self._heartbeat_due(holding, self._opened_at)
+            holding.heartbeat_at = self._renewal_due(holding, self._opened_at)
 
     def _send(self, holding: Holding, content: Content, now: float) -> SendResponse:
         if holding.type_url == CLUSTER:
             self._rewarm(content)
         holding.resend.clear()
         holding.owed = False
-        with_ttl = self._knows_ttl()
+        with_ttl = knows_ttl(self.node, self.variant)
         items = tuple(Item(r, with_ttl=with_ttl and r.ttl_s is not None) for r in content.listed)
         response = self._number(holding, content, items)
-        holding.heartbeat_at = self._heartbeat_due(holding, now)
+        holding.heartbeat_at = self._renewal_due(holding, now)
         return response
 
     def _number(self, holding: Holding, content: Content, items: tuple[Item, ...]) -> SendResponse:
@@ -358,28 +305,13 @@ class Stream:
             endpoints.resend |= {n for n in wanted if not endpoints.active or endpoints.subscription.covers(n)}
             endpoints.settled = False
 
-    # -- TTL ---------------------------------------------------------------------------------------------------
-
-    def _knows_ttl(self) -> bool:
-        features = self.node.features if self.node else frozenset()
-        return _TTL_FEATURE in features and (self.variant is Variant.DELTA or _WRAP_FEATURE in features)
-
-    def _heartbeat_due(self, holding: Holding, now: float) -> float | None:
-        if not self._knows_ttl():
-            return None
-        ttls = [r.ttl_s for r in holding.in_force() if r.ttl_s is not None]
-        return now + min(ttls) / 2 if ttls else None
-
     def _heartbeat(self, holding: Holding, now: float) -> SendResponse | None:
-        """Renew the TTLs. A full set has to be repeated with its bodies: what is not in it would be deleted."""
-        holding.heartbeat_at = self._heartbeat_due(holding, now)
-        full = self.variant is Variant.SOTW and holding.type_url in FULL_STATE
-        known = [held for held in holding.client.values() if isinstance(held, Resource)]
-        listed = known if full else [r for r in known if r.ttl_s is not None]
-        if not listed:
-            return None
-        items = tuple(Item(r, with_ttl=r.ttl_s is not None, heartbeat=not full) for r in listed)
-        return self._number(holding, Content(holding.version_acked, tuple(listed)), items)
+        holding.heartbeat_at = self._renewal_due(holding, now)
+        items = renewal(holding, self.variant)
+        return self._number(holding, Content(holding.version_acked), items) if items else None
+
+    def _renewal_due(self, holding: Holding, now: float) -> float | None:
+        return renewal_due(holding, now) if knows_ttl(self.node, self.variant) else None
 
     # -- status ------------------------------------------------------------------------------------------------
 
@@ -388,22 +320,9 @@ class Stream:
         if self.closed:
             return self._final_status
         active = [h for h in self._holdings.values() if h.active]
-        return tuple(self._type_status(h) for h in sorted(active, key=lambda h: send_rank(h.type_url)))
-
-    def _type_status(self, holding: Holding) -> TypeStatus:
-        counters = self._counters[holding.type_url]
-        return TypeStatus(
-            type_url=holding.type_url,
-            version_sent=holding.version_sent,
-            version_acked=holding.version_acked,
-            nack=counters.nack,
-            applied=holding.settled and holding.pending is None and self._snapshot is not None,
-            held=tuple(sorted(holding.frozen)),
-            refused=tuple(sorted(holding.refused)),
-            responses=counters.responses,
-            resources=counters.resources,
-            acks=counters.acks,
-            nacks=counters.nacks,
+        return tuple(
+            self._counters[h.type_url].status(h, served=self._snapshot is not None)
+            for h in sorted(active, key=lambda h: send_rank(h.type_url))
         )
 
     def unanswered(self) -> tuple[str, ...]:
