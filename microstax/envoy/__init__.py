@@ -1,0 +1,30 @@
+"""What an Envoy is to do, said in Envoy's words: plan -> resources, bootstrap, tap request, counters.
+
+PURE: no I/O, no clock. Every name that Envoy sees is made in microstax.envoy.names. Importing the builders costs half a
+second (envoy-data-plane), so nothing that only shows results may import this package.
+"""
+
+from microstax.envoy.bootstrap import arguments, bootstrap, concurrency_of
+from microstax.envoy.build import build
+from microstax.envoy.check import PlanError, check
+from microstax.envoy.flags import reason_for
+from microstax.envoy.names import EXCHANGE_HEADER, LOCAL_HEADER, RUNTIME_LAYER, SIDE_HEADER, TAP_CONFIG_ID
+from microstax.envoy.resource import BuiltResource
+from microstax.envoy.tap import tap_request
+
+__all__ = [
+    "EXCHANGE_HEADER",
+    "LOCAL_HEADER",
+    "RUNTIME_LAYER",
+    "SIDE_HEADER",
+    "TAP_CONFIG_ID",
+    "BuiltResource",
+    "PlanError",
+    "arguments",
+    "bootstrap",
+    "build",
+    "check",
+    "concurrency_of",
+    "reason_for",
+    "tap_request",
+]

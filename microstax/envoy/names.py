@@ -1,0 +1,133 @@
+"""Every name that Envoy gets from us, made by one function or constant each.
+
+A cluster's, virtual host's or route's name is also part of the names of its statistics, which microstax.envoy.stats reads
+back: change both together. Services and overlays are DNS labels (microstax.model.names), so neither `.` nor `/` stands in
+one, and `/` can part what we join.
+"""
+
+from typing import Final
+
+from microstax.model.exchange import Side
+
+EXCHANGE_HEADER: Final = "x-microstax-exchange"
+"""Request header as the tap sees it: the id that the exchanges of one request share."""
+
+SIDE_HEADER: Final = "x-microstax-side"
+"""Request header as the tap sees it: `<service>;<side>;<overlay, or nothing for the baseline>`."""
+
+LOCAL_HEADER: Final = "x-microstax-local"
+"""Response header as the tap sees it: Envoy's response flags, where Envoy answered in place of the side."""
+
+PROTOCOL_HEADER: Final = "x-microstax-protocol"
+"""Request header between the tee's listener and its copies: the client's protocol, `HTTP/1.1` or `HTTP/2`."""
+
+CHUNKED_HEADER: Final = "x-microstax-chunked"
+"""Request header inside the tee: the client's transfer-encoding, which Envoy takes away before it looks for a route."""
+
+PROTO_HEADER: Final = "x-microstax-proto"
+"""Request header inside the tee: the client's x-forwarded-proto, since Envoy sets one where there is none."""
+
+FORWARDED_HEADER: Final = "x-microstax-forwarded"
+"""Request header inside the tee: the client's x-forwarded-for, since Envoy's mirroring appends its own address."""
+
+REQUEST_HEADERS: Final = (
+    EXCHANGE_HEADER,
+    SIDE_HEADER,
+    PROTOCOL_HEADER,
+    CHUNKED_HEADER,
+    PROTO_HEADER,
+    FORWARDED_HEADER,
+)
+"""All request headers that are ours; none of them leaves the tee."""
+
+TAP_CONFIG_ID: Final = "microstax"
+"""The admin tap's id that all tap filters share (one client at a time has the whole of it)."""
+
+RUNTIME_LAYER: Final = "microstax"
+"""The runtime layer that RTDS serves; also the name of the Runtime resource."""
+
+ADS_CLUSTER: Final = "microstax_ads"
+"""The one static cluster: the control plane."""
+
+EXCHANGE_FILTER: Final = "microstax.exchange"
+STRIP_FILTER: Final = "microstax.strip"
+SIDE_FILTER: Final = "microstax.side"
+TAP_FILTER: Final = "microstax.tap"
+BUFFER_FILTER: Final = "microstax.buffer"
+RBAC_FILTER: Final = "microstax.rbac"
+EARLY_EXTENSION: Final = "microstax.early"
+
+UPGRADE: Final = "upgrade"
+"""How a counter names requests that ask for an upgrade of the connection."""
+
+SIZE: Final = "size"
+"""How a counter names requests whose body is too large or of unknown size."""
+
+SAMPLING: Final = "sampling"
+"""How a counter names requests that were left out by the sampling fraction."""
+
+OTHER: Final = "other"
+"""How a counter names every method without a counter of its own."""
+
+H1: Final = "h1"
+H2: Final = "h2"
+
+
+def tee_listener(service: str) -> str:
+    """Name the listener that users of a service call; also its route table, virtual host and statistics prefix."""
+    return f"tee/{service}"
+
+
+def copies_listener(service: str) -> str:
+    """Name the internal listener that a service's copies pass; also its route table, virtual host and statistics prefix."""
+    return f"copies/{service}"
+
+
+def bridge_listener(service: str) -> str:
+    """Name a bridge's listener for one service; also its route table, virtual host and statistics prefix."""
+    return f"bridge/{service}"
+
+
+def baseline_cluster(service: str) -> str:
+    """Name the cluster of a service's own processes."""
+    return f"baseline/{service}"
+
+
+def copy_cluster(service: str, side: Side, overlay: str) -> str:
+    """Name the cluster that a mirror policy names: its endpoint is the service's internal listener."""
+    return f"copy/{service}/{side}/{overlay}"
+
+
+def branch_cluster(service: str, side: Side, overlay: str, *, protocol: str) -> str:
+    """Name the cluster of a mirror's destination; `protocol` is H1 or H2."""
+    return f"branch/{service}/{side}/{overlay}/{protocol}"
+
+
+def preview_cluster(service: str, overlay: str) -> str:
+    """Name the cluster that previews of an overlay go to."""
+    return f"preview/{service}/{overlay}"
+
+
+def bridge_cluster(service: str) -> str:
+    """Name the cluster of a baseline service as a bridge reaches it."""
+    return f"bridge/{service}"
+
+
+def fraction_key(service: str, side: Side, overlay: str) -> str:
+    """Name the runtime key that holds a mirror's share of the matching requests."""
+    return f"microstax.mirror.{service}.{side}.{overlay}"
+
+
+def skipped(reason: str) -> str:
+    """Name the counter of requests that no mirror took for `reason` (UPGRADE, SIZE or SAMPLING)."""
+    return f"skipped/{reason}"
+
+
+def skipped_method(method: str) -> str:
+    """Name the counter of requests that no mirror took because of their method (a method, or OTHER)."""
+    return f"skipped/method/{method}"
+
+
+def side_value(service: str, side: Side, overlay: str) -> str:
+    """Return the value of SIDE_HEADER."""
+    return f"{service};{side};{overlay}"
