@@ -53,6 +53,7 @@ def run_demo(
         _refuse_a_running_one(command_line, folder)
         progress = Progress(err, quiet=quiet)
         story = Story(command_line, write_files(home, sys.executable), out=out, progress=progress, rate=rate)
+        story.forget = state is not None
         right = story.tell(enough_pairs=enough_pairs, keep=keep)
         if keep:
             print("\n".join(how_to_look_around(story.workspace, folder, rate)), file=out)
@@ -60,12 +61,15 @@ def run_demo(
 
 
 class Story:
-    """The demo's steps. It owns nothing but the load generator; `tell` stops the control plane unless it is to stay."""
+    """The demo's steps. It owns nothing but the load generator; `tell` stops the control plane unless it is to stay.
+
+    `forget` takes the shop out of the state before that, where the state outlives the demo.
+    """
 
     def __init__(
         self, command_line: CommandLine, workspace: Workspace, *, out: TextIO, progress: Progress, rate: float
     ) -> None:
-        self.workspace = workspace
+        self.workspace, self.forget = workspace, False
         self._microstax, self._out, self._progress = command_line, out, progress
         urls = {name: workspace.url(name) for name in workspace.ports}
         self._users = Users(urls, rate=rate)
@@ -94,6 +98,9 @@ class Story:
 
     def _stop(self) -> None:
         self._progress.step("stopping everything")
+        for noun, name in (("overlay", OVERLAY), ("env", BASELINE)) if self.forget else ():
+            with suppress(CommandFailedError):
+                self._microstax.run(noun, "delete", name, apart=True)
         self._microstax.run("down", apart=True)
         self._progress.end()
 
