@@ -22,7 +22,10 @@ SHELLS: Final = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @settings_options
 def completion(*, shell: str) -> None:
-    """Print the completion script for SHELL: bash, zsh or fish."""
+    """Print the completion script of a shell.
+
+    SHELL is bash, zsh or fish; write the script where the shell looks for it.
+    """
     from click.shell_completion import get_completion_class
 
     from microstax.cli.root import root

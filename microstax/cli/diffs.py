@@ -83,6 +83,24 @@ def filter_options(function: "click.decorators.FC") -> "click.decorators.FC":
     return click.option("--service", default="", metavar="S", help="Only this service.")(function)
 
 
+def gate_options(function: "click.decorators.FC") -> "click.decorators.FC":
+    """Add the options that say which pair or which verdict is asked for."""
+    function = click.option(
+        "--min-pairs",
+        type=click.IntRange(min=1),
+        default=100,
+        show_default=True,
+        metavar="N",
+        help="Below N pairs an endpoint stays undecided.",
+    )(function)
+    function = click.option("--gate", is_flag=True, help="End with 1 for different, 3 for undecided, 0 for the same.")(
+        function
+    )
+    return click.option("--pair", "pair_id", metavar="ID", help="Show this pair side by side instead of the report.")(
+        function
+    )
+
+
 @command(
     None,
     "diffs",
@@ -96,16 +114,7 @@ def filter_options(function: "click.decorators.FC") -> "click.decorators.FC":
 @click.argument("name")
 @filter_options
 @click.option("--watch", is_flag=True, help="Show the report live until Ctrl-C.")
-@click.option("--pair", "pair_id", metavar="ID", help="Show this pair side by side instead of the report.")
-@click.option("--gate", is_flag=True, help="End with 1 for different, 3 for undecided, 0 for the same.")
-@click.option(
-    "--min-pairs",
-    type=click.IntRange(min=1),
-    default=100,
-    show_default=True,
-    metavar="N",
-    help="Below N pairs an endpoint stays undecided.",
-)
+@gate_options
 @click.option("--wait", type=duration, metavar="TIME", help="Wait this long for a verdict before printing it.")
 @output_option(FORMATS)
 @settings_options
@@ -126,7 +135,10 @@ def diffs(
     wait: float | None,
     output: str,
 ) -> None:
-    """Report how the overlay NAME behaves differently from its baseline, in what was mirrored so far."""
+    """Report how an overlay behaves differently from its baseline.
+
+    NAME is the overlay; the report is about what was mirrored so far.
+    """
     _check(watch=watch, gate=gate, wait=wait, pair_id=pair_id, output=output)
     question = Question(overlay=name, service=service, endpoint=endpoint, kind=kind, min_pairs=min_pairs)
     with settings.client() as client:
@@ -152,11 +164,19 @@ def _check(*, watch: bool, gate: bool, wait: float | None, pair_id: str | None, 
     if watch and (gate or wait or pair_id):
         other = "--gate" if gate else "--wait" if wait else "--pair"
         raise UsageError(f"--watch shows reports until Ctrl-C and cannot be used with {other}: leave one of them out.")
-    if pair_id is not None and (gate or wait):
+    if watch and output not in WATCHABLE:
+        raise UsageError(f"--watch can be printed as table or json, not as {output}.")
+    check_pair(pair_id=pair_id, gate=gate or wait is not None, output=output)
+
+
+def check_pair(*, pair_id: str | None, gate: bool, output: str) -> None:
+    """Raise UsageError for options that say nothing about one pair."""
+    if pair_id is None:
+        return
+    if gate:
         raise UsageError("--pair shows one pair, which has no verdict: leave out --gate and --wait.")
-    if (watch or pair_id is not None) and output not in WATCHABLE:
-        flag = "--watch" if watch else "--pair"
-        raise UsageError(f"{flag} can be printed as table or json, not as {output}.")
+    if output not in WATCHABLE:
+        raise UsageError(f"--pair can be printed as table or json, not as {output}.")
 
 
 def _rendered(document: "ReportDocument", output: str) -> str:

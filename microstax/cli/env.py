@@ -26,7 +26,7 @@ SERVICE_HEADERS: Final = ("SERVICE", "PHASE", "URL", "PROCESS", "PID", "RESTARTS
 
 @click.group("env", cls=Group, lazy=LATER, examples=("microstax env list", "microstax env diffs shadow-test"))
 def env() -> None:
-    """Environments: create them, make one the baseline, mirror its traffic, read the differences."""
+    """Environments: create, promote, shadow, read the differences."""
 
 
 @command(env, "create", examples=["microstax env create production-cluster-01 --file ./env.yaml"])

@@ -48,7 +48,10 @@ def _pour(file: "BinaryIO | tempfile._TemporaryFileWrapper[bytes]", records: Ite
 @settings_options
 @pass_settings
 def export(settings: Settings, *, name: str, file: str) -> None:
-    """Write the stored pairs of the overlay NAME, redacted as they are stored, as msgpack records."""
+    """Write the stored pairs of an overlay to a file.
+
+    NAME is the overlay. The pairs are msgpack records, redacted as they are stored; `microstax diff` reads them.
+    """
     from microstax.api.methods import EXPORT_PAIRS, GET_OVERLAY
     from microstax.model.record import PairFileHeader, encode_header
 

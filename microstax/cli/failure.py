@@ -3,6 +3,7 @@
 A traceback never reaches the user; a mistake of our own is written to a file that the sentence names.
 """
 
+import contextlib
 import errno
 import io
 import os
@@ -69,9 +70,10 @@ def fail(sentence: str, code: int) -> int:
 
     try:
         sys.stdout.flush()
-        click.echo(f"Error: {visible_lines(sentence)}", err=True)
     except OSError:
-        return _silence(code)
+        _silence(code)
+    with contextlib.suppress(OSError):
+        click.echo(f"Error: {visible_lines(sentence)}", err=True)
     return code
 
 
@@ -99,7 +101,7 @@ def _os_failure(error: OSError) -> int:
     if error.errno == errno.EPIPE:
         return _silence(EXIT_PIPE)
     if error.errno in {errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG}:
-        return _silence(fail(f"The output cannot be written: {error.strerror}; free space or write elsewhere.", 4))
+        return fail(f"The output cannot be written: {error.strerror}; free space or write elsewhere.", EXIT_FAULT)
     return fail(mistake_sentence(error), EXIT_FAULT)
 
 

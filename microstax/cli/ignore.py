@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.group("ignore", cls=Group, examples=("microstax ignore add --path '$.generated_at'", "microstax ignore list"))
 def ignore() -> None:
-    """Ignore rules: differences that are meant to be there, with the reason why."""
+    """Rules for differences that are meant to be there."""
 
 
 @command(

@@ -42,7 +42,10 @@ def lines(chunks: "Iterable[LogChunk]") -> Iterator[tuple[str, bytes]]:
 @settings_options
 @pass_settings
 def logs(settings: Settings, *, name: str, service: str, follow: bool, tail: int) -> None:
-    """Print the logs of the environment or overlay NAME: of one SERVICE, or of all with their names in front."""
+    """Print what the services of an environment log.
+
+    NAME is an environment or an overlay. Without SERVICE the lines of all services come with their names in front.
+    """
     from microstax.api.methods import STREAM_LOGS
 
     request = STREAM_LOGS.request(name=name, service=service, follow=follow, tail_lines=tail)

@@ -13,7 +13,7 @@ from microstax.report.text import visible_lines
 
 @click.group("overlay", cls=Group, examples=("microstax overlay list", "microstax overlay show shadow-test"))
 def overlay() -> None:
-    """Overlays: only the services that a branch modifies run, the rest is reached on the baseline."""
+    """Overlays: only what a branch changes, on top of a baseline."""
 
 
 @command(

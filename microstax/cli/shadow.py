@@ -1,5 +1,7 @@
 """`microstax env shadow`: the switch that mirrors the baseline's live requests into an overlay."""
 
+from collections.abc import Mapping
+
 import click
 
 from microstax.cli.connection import Settings, pass_settings, settings_options
@@ -18,6 +20,13 @@ def check_switch(*, enable: bool, disable: bool) -> None:
         raise UsageError("--enable and --disable exclude each other: give one of them.")
     if not enable and not disable:
         raise UsageError("Say --enable to start mirroring or --disable to stop it.")
+
+
+def check_idle(given: Mapping[str, object], *, disable: bool) -> None:
+    """Raise UsageError for settings beside --disable: the user may believe that they take effect."""
+    idle = [flag for flag, value in given.items() if value]
+    if disable and idle:
+        raise UsageError(f"{idle[0]} says how to mirror and has no meaning with --disable: leave it out.")
 
 
 def check_methods(methods: tuple[str, ...], *, unsafe: bool) -> None:
@@ -74,11 +83,21 @@ def shadow(
     max_body: int | None,
     output: str,
 ) -> None:
-    """Switch the mirroring of the baseline's live requests into the overlay NAME on or off.
+    """Switch the mirroring of live traffic into an overlay.
 
+    NAME is the overlay, and the traffic is its baseline's.
     Users of the baseline notice nothing: their responses never wait for the branch.
     """
     check_switch(enable=enable, disable=disable)
+    given = {
+        "--sample": sample,
+        "--max-rps": max_rps,
+        "--methods": methods,
+        "--unsafe-methods": unsafe_methods,
+        "--control": control,
+        "--max-body": max_body,
+    }
+    check_idle(given, disable=disable)
     check_methods(methods or (), unsafe=unsafe_methods)
     from microstax.api.methods import SET_SHADOW
 

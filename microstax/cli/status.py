@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 @settings_options
 @pass_settings
 def status(settings: Settings, *, output: str) -> None:
-    """Show the control plane, its Envoys (configuration in force or refused), shadows, capture and problems."""
+    """Show the control plane, Envoys, shadows and capture.
+
+    Of an Envoy: whether the newest configuration is in force, or what it refused and why.
+    """
     from microstax.api.methods import GET_STATUS
 
     with settings.client() as client:

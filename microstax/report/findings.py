@@ -8,6 +8,7 @@ from microstax.model.report import EndpointReport, HeaderFinding, ShapeFinding, 
 from microstax.report.text import number, percent
 
 VERDICT_ORDER: Final = ("different", "undecided", "not comparable", "same")
+NOTHING: Final = "(nothing)"
 _GROUPS: Final = ("status", "shape", "value", "header")
 
 
@@ -29,7 +30,20 @@ class Finding:
     @property
     def change(self) -> str:
         """What became of what: `number -> string`; empty where the document does not say."""
-        return f"{self.baseline} -> {self.branch}" if self.baseline or self.branch else ""
+        if not (self.baseline or self.branch):
+            return ""
+        return f"{self.baseline or NOTHING} -> {self.branch or NOTHING}"
+
+    @property
+    def label(self) -> str:
+        """The verdict as people read it: a finding that noise explains is called that."""
+        return "noise" if self.verdict == "same" else self.verdict
+
+    @property
+    def times(self) -> str:
+        """How often: `12 times (1.5%)`."""
+        share = f" ({self.share})" if self.share else ""
+        return f"{number(self.count)} {'time' if self.count == 1 else 'times'}{share}"
 
     @property
     def share(self) -> str:

@@ -105,7 +105,7 @@ def _row(finding: Finding) -> str:
     figures = (number(finding.count), finding.share, finding.noise_text)
     words = (finding.where, finding.baseline, finding.branch)
     return (
-        f"<tr><td>{verdict(finding.verdict)}</td><td>{text(finding.kind)}</td>"
+        f"<tr><td>{verdict(finding.label)}</td><td>{text(finding.kind)}</td>"
         f"{''.join(f'<td><code>{text(word)}</code></td>' for word in words)}"
         f'{"".join(f"""<td class="n">{figure}</td>""" for figure in figures)}'
         f"<td><code>{text(finding.pair)}</code></td></tr>"

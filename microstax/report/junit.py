@@ -60,9 +60,8 @@ def _case(suite: ET.Element, service: str, endpoint: EndpointReport) -> None:
 def _lines(endpoint: EndpointReport) -> list[str]:
     lines = [f"{number(endpoint['pairs'])} pairs"]
     for found in findings(endpoint):
-        what = " ".join(part for part in (found.verdict, found.kind, found.where, found.change) if part)
-        rate = f" ({found.share})" if found.share else ""
-        lines.append(visible(f"{what}: {number(found.count)}{rate}, noise {found.noise_text}, pair {found.pair}"))
+        what = " ".join(part for part in (found.label, found.kind, found.where, found.change) if part)
+        lines.append(visible(f"{what}: {found.times}, noise {found.noise_text}, pair {found.pair}"))
     if share := summary.accuracy(endpoint):
         lines.append(f"accuracy {share}")
     latency = endpoint["latency"]
@@ -77,7 +76,8 @@ def _nothing(root: ET.Element, document: ReportDocument) -> None:
     """Write a skipped case: an empty file would read as success in most CIs."""
     suite = ET.SubElement(root, "testsuite", name="traffic")
     case = ET.SubElement(suite, "testcase", classname=visible(document["overlay"]), name="any pair")
-    message = visible(" ".join(document["reasons"])) or "nothing was compared yet"
+    reasons = visible(" ".join(document["reasons"])) or "nothing was compared yet"
+    message = f"{document['verdict']}: {reasons}"
     ET.SubElement(case, "skipped", message=message)
     ET.SubElement(case, "system-out").text = visible(summary.coverage_sum(document))
     _count(suite, [case])

@@ -75,7 +75,7 @@ def _endpoint(endpoint: EndpointReport) -> Iterator[str]:
 
 def _row(finding: Finding) -> tuple[str, ...]:
     return (
-        f"**{finding.verdict}**" if finding.verdict == "different" else finding.verdict,
+        f"**{finding.verdict}**" if finding.verdict == "different" else finding.label,
         escaped(finding.kind),
         code(finding.where),
         code(finding.change),

@@ -30,7 +30,7 @@ def render_pair(
     colour: bool = False,
 ) -> str:
     """Return the pair as text of `width` columns; `noise` are those differences that the control shows too."""
-    lines = [f"pair {visible(triple.id)} of {visible(triple.service)} in {visible(triple.overlay)}", ""]
+    lines = [*wrap(visible(f"pair {triple.id} of {triple.service} in {triple.overlay}"), width), ""]
     lines += [piece for line in request_lines(triple.baseline.request) for piece in wrap(visible(line), width)]
     lines += ["", *_found(differences, noise, width)]
     for name, other in (("branch", triple.branch), ("control", triple.control)):

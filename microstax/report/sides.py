@@ -20,7 +20,8 @@ def rows(left: Sequence[str], right: Sequence[str]) -> Iterator[Row]:
     if max(len(left), len(right)) > _MAX_LINES:
         yield from _by_index(left, right)
         return
-    for tag, i1, i2, j1, j2 in SequenceMatcher(a=left, b=right, autojunk=False).get_opcodes():
+    keys = [_key(line) for line in left], [_key(line) for line in right]
+    for tag, i1, i2, j1, j2 in SequenceMatcher(a=keys[0], b=keys[1], autojunk=False).get_opcodes():
         if tag == "equal":
             yield from ((a, " ", b) for a, b in zip(left[i1:i2], right[j1:j2], strict=True))
         else:
@@ -34,7 +35,12 @@ def _by_index(left: Sequence[str], right: Sequence[str]) -> Iterator[Row]:
         elif b is None:
             yield a, "<", ""
         else:
-            yield a, " " if a == b else "|", b
+            yield a, " " if _key(a) == _key(b) else "|", b
+
+
+def _key(line: str) -> str:
+    """Return what of a line is compared: a comma at its end says only that another member follows."""
+    return line.removesuffix(",")
 
 
 def side_by_side(left: Sequence[str], right: Sequence[str], *, width: int, colour: bool = False) -> list[str]:

@@ -4,7 +4,7 @@ Readable at 80 columns; a wider terminal gets a finding on one line. Colour only
 as the only sign of anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from microstax.model.report import EndpointReport, Latency, ReportDocument
@@ -77,28 +77,29 @@ class _Page:
         shown = f"{pairs}  {self.paint(endpoint['verdict'], endpoint['verdict'])}"
         yield f"{self.strong(pad(last, room))}  {shown}"
         found = findings(endpoint)
+        widths = [max((len(word) for word in column), default=0) for column in zip(*map(_words, found), strict=True)]
         for finding in found:
-            yield from self.finding(finding)
+            yield from self.finding(finding, widths)
         if share := summary.accuracy(endpoint):
             yield from (_INDENT + line for line in self._labelled("accuracy", share))
         yield from self.latency(endpoint["latency"])
 
-    def finding(self, finding: Finding) -> Iterator[str]:
-        head = f"{pad(finding.verdict, 14)}  {pad(finding.kind, 14)}  "
-        painted = self.paint(pad(finding.verdict, 14), finding.verdict) + head[14:]
-        what = visible("  ".join(part for part in (finding.where, finding.change) if part)) or "-"
-        rate = f" ({finding.share})" if finding.share else ""
-        figures = f"{number(finding.count)}{rate}, noise {finding.noise_text}"
+    def finding(self, finding: Finding, widths: Sequence[int]) -> Iterator[str]:
+        """Yield what it is, and how often: on one line where it fits a wide terminal, else below each other."""
+        words = [pad(word, width) for word, width in zip(_words(finding), widths, strict=True)]
+        lead = f"{_INDENT}{self.paint(words[0], finding.verdict)}  {words[1]}  "
+        room = self.width - sum(widths) - 6
+        parts = [visible(part) for part in (finding.where, finding.change) if part]
+        joined = "  ".join(parts)
+        figures = f"{finding.times}, noise {finding.noise_text}"
         figures += f", pair {visible(finding.pair)}" if finding.pair else ""
-        room = self.width - len(_INDENT) - len(head)
-        if self.width >= _ONE_LINE and cells(what) + cells(figures) + 2 <= room:
-            yield f"{_INDENT}{painted}{pad(what, room - cells(figures) - 2)}  {figures}"
+        if self.width >= _ONE_LINE and cells(joined) + cells(figures) + 2 <= room:
+            yield f"{lead}{pad(joined, room - cells(figures) - 2)}  {figures}"
             return
-        for line in wrap(what, room):
-            yield f"{_INDENT}{painted}{line}"
-            painted = " " * len(head)
-        for line in wrap(figures, self.width - 6):
-            yield f"      {line}"
+        for line in _pieces(parts, joined, room):
+            yield f"{lead}{line}".rstrip()
+            lead = " " * (self.width - room)
+        yield from (f"      {line}" for line in wrap(figures, self.width - 6))
 
     def latency(self, latency: Latency) -> Iterator[str]:
         if not summary.measured(latency):
@@ -116,3 +117,14 @@ class _Page:
         for line in wrap(visible(text), self.width - width - len(_INDENT)):
             yield f"{pad(label, width)}{line}"
             label = ""
+
+
+def _words(finding: Finding) -> tuple[str, str]:
+    return finding.label, finding.kind
+
+
+def _pieces(parts: Sequence[str], joined: str, room: int) -> list[str]:
+    """Return place and change on one line, or each on its own lines where they are too long for one."""
+    if cells(joined) <= room:
+        return [joined]
+    return [piece for part in parts for piece in wrap(part, room)]

@@ -1,0 +1,143 @@
+"""Wrong usage: one sentence on stderr, exit code 2, and nothing is sent to anybody."""
+
+from pathlib import Path
+
+import pytest
+
+from microstax.cli import failure
+from microstax.cli.failure import EXIT_INTERRUPTED, run
+from microstax.errors import EXIT_FAULT, InvalidFileError
+
+WRONG = [
+    ("statsu", "'microstax' has no command 'statsu': did you mean 'status'? See 'microstax --help'."),
+    ("env promot x", "'microstax env' has no command 'promot': did you mean 'promote'? See 'microstax env --help'."),
+    ("zebra", "'microstax' has no command 'zebra': it has up, down, status, demo"),
+    ("env shadow x --enabel", "No such option '--enabel'. Did you mean '--enable'?"),
+    ("env shadow x", "Say --enable to start mirroring or --disable to stop it."),
+    ("env shadow x --enable --disable", "--enable and --disable exclude each other: give one of them."),
+    ("env shadow x --enable --sample 200%", "'200%' is no share: write 25% or 0.25"),
+    ("env shadow x --enable --max-body huge", "'huge' is no size: write bytes or a unit, like 4096, 64KiB or 1MB."),
+    ("env shadow x --enable --max-rps 0", "0 is not in the range x>=1."),
+    ("env shadow x --enable --control twin", "'twin' is not one of 'copy', 'self', 'none'."),
+    ("env shadow x --enable --methods GET,POST", "--methods POST would repeat requests that change the world"),
+    ("env shadow x --disable --sample 5%", "--sample says how to mirror and has no meaning with --disable"),
+    ("env diffs", "Missing argument 'NAME'."),
+    ("env diffs x y", "unexpected extra argument (y)"),
+    ("env diffs x --wait soon", "'soon' is no duration: write it like 30s, 5m or 1h."),
+    ("env diffs x --watch --gate", "cannot be used with --gate"),
+    ("env diffs x --watch --wait 5m", "cannot be used with --wait"),
+    ("env diffs x --watch --pair 1", "cannot be used with --pair"),
+    ("env diffs x --watch -o html", "--watch can be printed as table or json, not as html."),
+    ("env diffs x --pair 1 -o junit", "--pair can be printed as table or json, not as junit."),
+    ("env diffs x --pair 1 --gate", "--pair shows one pair, which has no verdict"),
+    ("env diffs x -o yaml", "'yaml' is not one of"),
+    ("env promote x --context kind", "--context is for Kubernetes, and this control plane runs the local runtime"),
+    ("env promote x --namespace shop", "--namespace is for Kubernetes"),
+    ("env create x", "Missing option '--file'."),
+    ("overlay create --file p --name n", "Missing option '--baseline'."),
+    ("ignore add --reason why", "would ignore everything"),
+    ("ignore remove one", "'one' is not a valid integer"),
+    ("completion tcsh", "'tcsh' is not one of 'bash', 'zsh', 'fish'."),
+]
+
+
+@pytest.fixture(autouse=True)
+def _nobody_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MICROSTAX_STATE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(("line", "sentence"), WRONG, ids=[line for line, _ in WRONG])
+def test_wrong_usage(line: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(line.split()) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.startswith("Error: ")
+    assert shown.err.count("\n") == 1
+    assert sentence in shown.err
+
+
+FILES = [
+    (None, "env.yaml: no such file; check the path given with --file."),
+    (b"services: \xff\xfe", "env.yaml, line 1: is not UTF-8 text; save it as UTF-8."),
+    (b"services:\n- name: a\n\0\0", "env.yaml, line 3: holds binary data, not YAML."),
+    (b"#" * (4 * 1024 * 1024 + 1), "env.yaml: is larger than 4 MiB"),
+]
+
+
+@pytest.mark.parametrize(("content", "sentence"), FILES)
+@pytest.mark.parametrize(
+    "command", ["env create n --file", "env promote n --file", "overlay create --baseline b --name n --file"]
+)
+def test_a_file_that_cannot_be_used(
+    command: str, content: bytes | None, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if content is not None:
+        (tmp_path / "env.yaml").write_bytes(content)
+    assert run([*command.split(), "env.yaml"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_folder_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["env", "create", "n", "--file", str(tmp_path)]) == 2
+    assert "is a folder; name the YAML file in it." in capsys.readouterr().err
+
+
+def test_nobody_at_the_management_address(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["env", "list"]) == 4
+    shown = capsys.readouterr().err
+    assert shown.startswith("Error: No control plane answers at unix:")
+    assert "start one with 'microstax up --detach'" in shown
+    assert shown.count("\n") == 1
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def invoke(_arguments: object) -> int:
+        raise error
+
+    monkeypatch.setattr(failure, "_invoke", invoke)
+
+
+def test_a_mistake_of_ours_names_a_file_and_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    failing(monkeypatch, KeyError("surprise"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert run([]) == EXIT_FAULT
+    shown = capsys.readouterr().err
+    assert "Traceback" not in shown
+    [trace] = tmp_path.glob("microstax-trace-*.txt")
+    assert str(trace) in shown
+    assert "KeyError: 'surprise'" in trace.read_text()
+    assert trace.stat().st_mode & 0o077 == 0
+
+
+def test_a_mistake_that_cannot_be_written_down_is_still_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    failing(monkeypatch, KeyError("surprise"))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    assert run([]) == EXIT_FAULT
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    failing(monkeypatch, KeyboardInterrupt())
+    assert run([]) == EXIT_INTERRUPTED
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_sentence_cannot_steer_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(monkeypatch, InvalidFileError("bad \x1b[2Jname", file="a.yaml", line=3))
+    assert run([]) == 2
+    assert capsys.readouterr().err == "Error: a.yaml, line 3: bad \\x1b[2Jname\n"
+
+
+def test_a_full_disk_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    failing(monkeypatch, OSError(28, "No space left on device"))
+    assert run([]) == EXIT_FAULT
+    assert capsys.readouterr().err == (
+        "Error: The output cannot be written: No space left on device; free space or write elsewhere.\n"
+    )
