@@ -29,6 +29,7 @@ ENOUGH_PAIRS: Final = 200
 PATIENCE_S: Final = 60.0
 SETTLE_S: Final = 8.0
 LOOK_EVERY_S: Final = 1.0
+QUIET_LOOKS: Final = 2
 
 
 def run_demo(
@@ -133,14 +134,14 @@ class Story:
             time.sleep(LOOK_EVERY_S)
 
     def _settle(self) -> None:
-        """Wait until nothing is under way any more: the report is then the same each time it is read."""
+        """Wait until no count moves any more: the report is then the same each time it is read."""
+        self._progress.step("waiting for what is still under way")
         deadline = time.monotonic() + SETTLE_S
-        before = None
-        while time.monotonic() < deadline:
+        before, quiet = None, 0
+        while time.monotonic() < deadline and quiet < QUIET_LOOKS:
             report = self._report()
             coverage = report["coverage"] if report is not None else None
-            if coverage is not None and coverage == before and not coverage["not_compared"].get("pending"):
-                return
+            quiet = quiet + 1 if coverage == before else 0
             before = coverage
             time.sleep(LOOK_EVERY_S)
 
