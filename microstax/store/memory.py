@@ -1,7 +1,7 @@
 """A store that keeps everything in memory: for tests, and for what needs no tomorrow."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from microstax.errors import StorageError
@@ -74,8 +74,12 @@ class MemoryStore:
     async def results(self, overlay: str, generation: int) -> Results:
         """Return what was added."""
         aggregates = {key[2]: body for key, body in self._aggregates.items() if key[:2] == (overlay, generation)}
+        return Results(aggregates=aggregates, counts=await self.counts(overlay, generation))
+
+    async def counts(self, overlay: str, generation: int) -> Mapping[tuple[str, str], int]:
+        """Return what was counted."""
         mine = {key: n for key, n in self._tallies.items() if (key.overlay, key.generation) == (overlay, generation)}
-        return Results(aggregates=aggregates, counts={(key.service, key.name): n for key, n in mine.items()})
+        return {(key.service, key.name): n for key, n in mine.items()}
 
     async def pair(self, overlay: str, pair_id: str) -> bytes | None:
         """Return one record."""
@@ -136,8 +140,9 @@ class MemoryStore:
         last = self._counters.get(key, 0)
         grown = reading.value - last if reading.value >= last else reading.value
         self._counters[key] = reading.value
-        if grown and self._current(reading.tally.overlay, reading.tally.generation):
-            self._tallies[reading.tally] += grown
+        for tally in reading.tallies if grown else ():
+            if self._current(tally.overlay, tally.generation):
+                self._tallies[tally] += grown
 
     def _drop_results(self, overlay: str) -> None:
         self._pairs = {key: value for key, value in self._pairs.items() if key[0] != overlay}

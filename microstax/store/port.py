@@ -26,7 +26,7 @@ class TallyKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterReading:
-    """An absolute counter of one Envoy, 0 at the start of its `epoch`; what it grew by is added to `tally`.
+    """An absolute counter of one Envoy, 0 at the start of its `epoch`; what it grew by is added to all `tallies`.
 
     A value below the last one means that the counter began again at 0 within its epoch: it grew by all of the value.
     """
@@ -35,7 +35,7 @@ class CounterReading:
     epoch: str
     name: str
     value: int
-    tally: TallyKey
+    tallies: tuple[TallyKey, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +145,9 @@ class Store(Protocol):
 
     async def results(self, overlay: str, generation: int) -> Results:
         """Return what was found in a generation; empty where nothing was."""
+
+    async def counts(self, overlay: str, generation: int) -> Mapping[tuple[str, str], int]:
+        """Return the counts alone, by (service, name)."""
 
     async def pair(self, overlay: str, pair_id: str) -> bytes | None:
         """Return the record of a kept pair."""

@@ -33,11 +33,15 @@ def read(db: sqlite3.Connection, overlay: str, generation: int) -> Results:
     """Return a generation's aggregates and counts."""
     where = (overlay, generation)
     aggregates = db.execute("SELECT service, body FROM aggregate WHERE overlay = ? AND generation = ?", where)
-    counts = db.execute("SELECT service, name, count FROM tally WHERE overlay = ? AND generation = ?", where)
     return Results(
-        aggregates={service: bytes(body) for service, body in aggregates},
-        counts={(service, name): count for service, name, count in counts},
+        aggregates={service: bytes(body) for service, body in aggregates}, counts=counts(db, overlay, generation)
     )
+
+
+def counts(db: sqlite3.Connection, overlay: str, generation: int) -> dict[tuple[str, str], int]:
+    """Return a generation's counts."""
+    query = "SELECT service, name, count FROM tally WHERE overlay = ? AND generation = ?"
+    return {(service, name): count for service, name, count in db.execute(query, (overlay, generation))}
 
 
 def pair(db: sqlite3.Connection, overlay: str, pair_id: str) -> bytes | None:
@@ -116,5 +120,6 @@ def _read_counter(db: sqlite3.Connection, reading: CounterReading) -> None:
     last = row[0] if row else 0
     grown = reading.value - last if reading.value >= last else reading.value
     db.execute("INSERT OR REPLACE INTO counter VALUES (?, ?, ?, ?)", (*key, reading.value))
-    if grown and _current(db, reading.tally.overlay, reading.tally.generation):
-        _count(db, reading.tally, grown)
+    for tally in reading.tallies if grown else ():
+        if _current(db, tally.overlay, tally.generation):
+            _count(db, tally, grown)

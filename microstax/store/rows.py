@@ -1,5 +1,6 @@
 """The desired state as rows: load all of it, write one change. Runs in the store's thread, inside a transaction."""
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from types import MappingProxyType
@@ -115,12 +116,16 @@ def _overlays(db: sqlite3.Connection) -> dict[str, OverlayRecord]:
 
 
 def _shadows(db: sqlite3.Connection) -> dict[str, ShadowRecord]:
-    query = "SELECT overlay, settings, generation, since_ms FROM shadow"
+    query = "SELECT overlay, settings, generation, since_ms, in_force FROM shadow"
     return {
         overlay: ShadowRecord(
-            overlay=overlay, settings=decode(ShadowSettings, settings), generation=generation, since_ms=since_ms
+            overlay=overlay,
+            settings=decode(ShadowSettings, settings),
+            generation=generation,
+            since_ms=since_ms,
+            in_force=MappingProxyType(json.loads(in_force)),
         )
-        for overlay, settings, generation, since_ms in db.execute(query)
+        for overlay, settings, generation, since_ms, in_force in db.execute(query)
     }
 
 
@@ -153,6 +158,7 @@ def _put_shadow(db: sqlite3.Connection, record: ShadowRecord) -> None:
         "settings": encode(record.settings),
         "generation": record.generation,
         "since_ms": record.since_ms,
+        "in_force": encode(record.in_force),
     }
     _upsert(db, "shadow", row)
 

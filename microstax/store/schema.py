@@ -18,7 +18,7 @@ CREATE TABLE overlay (
     spec TEXT NOT NULL, manifest_diff TEXT NOT NULL, created_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE shadow (
     overlay TEXT PRIMARY KEY REFERENCES overlay ON DELETE CASCADE, settings TEXT NOT NULL,
-    generation INTEGER NOT NULL, since_ms INTEGER NOT NULL) STRICT;
+    generation INTEGER NOT NULL, since_ms INTEGER NOT NULL, in_force TEXT NOT NULL) STRICT;
 CREATE TABLE port (
     owner TEXT NOT NULL, service TEXT NOT NULL, purpose TEXT NOT NULL, port INTEGER NOT NULL,
     PRIMARY KEY (owner, service, purpose)) STRICT;

@@ -8,7 +8,7 @@ a call of SQLite's: each method is a function that runs in the store's own threa
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
@@ -63,6 +63,10 @@ class SqliteStore:
     async def results(self, overlay: str, generation: int) -> Results:
         """Read a generation's results."""
         return await self._transact(lambda db: results.read(db, overlay, generation))
+
+    async def counts(self, overlay: str, generation: int) -> Mapping[tuple[str, str], int]:
+        """Read a generation's counts."""
+        return await self._transact(lambda db: results.counts(db, overlay, generation))
 
     async def pair(self, overlay: str, pair_id: str) -> bytes | None:
         """Read one pair."""

@@ -35,12 +35,17 @@ class OverlayRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowRecord:
-    """An overlay's shadow; its results belong to a `generation`, which began at `since_ms`."""
+    """An overlay's shadow; its results belong to a `generation`, which began at `since_ms`.
+
+    `in_force` is the share in parts per million that a service is held to by its budget; it is kept so that a control
+    plane that comes back gives every Envoy what it has.
+    """
 
     overlay: str
     settings: ShadowSettings
     generation: int
     since_ms: int
+    in_force: Mapping[str, int] = field(default_factory=lambda: _NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ SEQUENCES = itertools.count(1)
 
 def reading(value: int, *, epoch: str = "1", generation: int = 1) -> DeltaRecord:
     key = TallyKey("branch", generation, "catalog", "mirrored")
-    counter = CounterReading(node="tee", epoch=epoch, name="c", value=value, tally=key)
+    counter = CounterReading(node="tee", epoch=epoch, name="c", value=value, tallies=(key,))
     return DeltaRecord(worker_id="reader", sequence=next(SEQUENCES), at_ms=5, readings=(counter,))
 
 

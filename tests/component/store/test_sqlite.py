@@ -49,7 +49,7 @@ async def test_the_file_is_private(tmp_path: Path) -> None:
 
 
 async def test_kill_9_of_the_writer_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: ASYNC220  # the test has nothing else to do while it reads
         [sys.executable, "-c", ENDLESS_WRITER, str(tmp_path / "state.db")], stdout=subprocess.PIPE, text=True
     ) as writer:
         assert writer.stdout is not None

@@ -1,0 +1,130 @@
+"""Environments and overlays as messages: the state with what the runtime knows of it."""
+
+from microstax.blueprint import service_version
+from microstax.control import layout, queries
+from microstax.control.plane import Plane
+from microstax.generated.management.microstax.management.v1 import (
+    BridgeAllowanceInfo,
+    EnvironmentInfo,
+    IgnoreRule,
+    OverlayInfo,
+    ServiceInfo,
+)
+from microstax.model.environment import ServicePhase, ServiceSpec, ServiceStatus
+from microstax.runtime.port import ProcessKey
+from microstax.store.state import EnvironmentRecord, OverlayRecord, RuleRecord
+
+LOCAL: str = "local"
+_UNHEALTHY = {ServicePhase.UNHEALTHY, ServicePhase.RESTARTING, ServicePhase.FAILED}
+
+
+def environment_info(plane: Plane, record: EnvironmentRecord) -> EnvironmentInfo:
+    """Return an environment with its services as they are now."""
+    name, promotion = record.spec.name, record.promotion
+    versions = {one.name: one.version for one in promotion.services} if promotion else {}
+    services = [
+        _service(
+            plane,
+            layout.service_key(name, spec.name),
+            spec,
+            url=f"http://{queries.tee_address(spec)}",
+            version=versions.get(spec.name, ""),
+        )
+        for spec in record.spec.services
+    ]
+    return EnvironmentInfo(
+        name=name,
+        runtime=LOCAL,
+        promoted=promotion is not None,
+        promoted_ms=promotion.at_ms if promotion else 0,
+        services=services,
+        overlays=[overlay.spec.name for overlay in queries.overlays_of(plane.state, name)],
+        health=health([service.phase for service in services]),
+    )
+
+
+def overlay_info(plane: Plane, record: OverlayRecord) -> OverlayInfo:
+    """Return an overlay: what runs in it, and what it reaches through the bridge."""
+    return OverlayInfo(
+        name=record.spec.name,
+        baseline=record.spec.baseline,
+        services=[*_own_services(plane, record), *_bridged_services(plane, record)],
+        bridge_allow=[
+            BridgeAllowanceInfo(service=one.service, methods=list(one.methods)) for one in record.spec.bridge
+        ],
+        shadowed=queries.enabled(plane.state, record.spec.name) is not None,
+        created_ms=record.created_ms,
+        manifest_diff=record.manifest_diff,
+    )
+
+
+def rule_info(record: RuleRecord) -> IgnoreRule:
+    """Return an ignore rule."""
+    return IgnoreRule(
+        id=record.id,
+        overlay=record.overlay,
+        service=record.service,
+        endpoint=record.endpoint,
+        path=record.path,
+        kind=record.kind,
+        reason=record.reason,
+        created_ms=record.created_ms,
+    )
+
+
+def health(phases: list[str]) -> str:
+    """Return how an environment is from how its services are: the worst of them says it."""
+    if any(phase in _UNHEALTHY for phase in phases):
+        return "unhealthy"
+    if any(phase == ServicePhase.STARTING for phase in phases):
+        return "starting"
+    return "stopped" if any(phase == ServicePhase.STOPPED for phase in phases) else "healthy"
+
+
+def _own_services(plane: Plane, record: OverlayRecord) -> list[ServiceInfo]:
+    name = record.spec.name
+    return [
+        _service(
+            plane,
+            layout.service_key(name, spec.name),
+            spec,
+            url=f"http://{queries.service_address(plane.state, name, spec)}",
+            version=service_version(spec),
+            runs_in="overlay",
+        )
+        for spec in record.spec.services
+    ]
+
+
+def _bridged_services(plane: Plane, record: OverlayRecord) -> list[ServiceInfo]:
+    baseline = queries.baseline_of(plane.state, record).spec
+    return [
+        _service(
+            plane,
+            layout.service_key(baseline.name, spec.name),
+            spec,
+            url=f"http://{queries.port_address(plane.state, layout.bridge_port(record.spec.name, spec.name))}",
+            runs_in="bridge",
+        )
+        for spec in baseline.services
+        if record.spec.service(spec.name) is None
+    ]
+
+
+def _service(
+    plane: Plane, key: ProcessKey, spec: ServiceSpec, *, url: str, version: str = "", runs_in: str = ""
+) -> ServiceInfo:
+    unknown = ServiceStatus(name=spec.name, phase=ServicePhase.STOPPED)
+    status = plane.fleet.runtime.status(key) or unknown
+    return ServiceInfo(
+        name=spec.name,
+        phase=status.phase.value,
+        url=url,
+        address=str(status.address or spec.url or ""),
+        pid=status.pid or 0,
+        restarts=status.restarts,
+        message=status.message,
+        version=version,
+        command=list(spec.command),
+        runs_in=runs_in,
+    )

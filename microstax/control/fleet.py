@@ -1,0 +1,97 @@
+"""The processes that the state asks for: started in order, adopted after a crash, stopped when no longer wanted."""
+
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, Final
+
+from microstax.blueprint import start_waves
+from microstax.control import layout, processes
+from microstax.control.tasks import all_of
+from microstax.errors import MicrostaxError
+from microstax.model.environment import ServiceSpec, ServiceStatus
+from microstax.runtime.port import ProcessKey, ProcessSpec, Runtime
+from microstax.store.state import State
+
+_log: Final = logging.getLogger(__name__)
+ENVOY_TIMEOUT_S: Final = 30.0
+Ready = Callable[[ServiceSpec, ServiceStatus], None]
+
+
+class Fleet:
+    """Starts and stops. `envoy_process` makes the process of a node's Envoy, writing its bootstrap file."""
+
+    def __init__(
+        self, runtime: Runtime, *, envoy_process: Callable[[str], ProcessSpec], worker_process: ProcessSpec
+    ) -> None:
+        self.runtime: Final = runtime
+        self._envoy_process: Final = envoy_process
+        self._worker_process: Final = worker_process
+
+    async def restore(self, state: State, plan_nodes: Iterable[str]) -> list[Coroutine[Any, Any, None]]:
+        """Take over after a restart: what runs and is wanted is kept, what nobody wants any more is stopped.
+
+        Envoys and the worker are started here. Returns what starts the services, to run beside serving.
+        """
+        found = await self.runtime.open()
+        specs = processes.service_processes(state)
+        wanted = {*specs, *(layout.envoy_key(node) for node in plan_nodes), layout.worker_key()}
+        await all_of(self.runtime.stop(key) for key in found if key not in wanted)
+        for node in plan_nodes:
+            await self._attempt(self._envoy_process(node))
+        await self._attempt(self._worker_process)
+        adopted = [spec for key, spec in specs.items() if key in found]
+        for spec in adopted:
+            await self._attempt(spec)
+        return [self._start_missing(group, specs, state) for group in sorted({key.group for key in specs})]
+
+    async def start_envoy(self, node_id: str) -> None:
+        """Start a node's Envoy and wait until it has answered. Raises ServiceFailedError with its last words."""
+        await self.runtime.start(self._envoy_process(node_id))
+        await self.runtime.wait_ready(layout.envoy_key(node_id), timeout_s=ENVOY_TIMEOUT_S)
+
+    async def start_services(
+        self, services: tuple[ServiceSpec, ...], specs: Iterable[ProcessSpec], ready: Ready
+    ) -> None:
+        """Start processes, those that others depend on first, and wait for the health of all of them.
+
+        Calls `ready` for each. Raises ServiceFailedError or PortInUseError; what was started is left to the caller.
+        """
+        by_name = {spec.key.name: spec for spec in specs}
+        for wave in start_waves(services):
+            await all_of(self._start_one(service, by_name[service.name], ready) for service in wave)
+
+    async def stop(self, keys: Iterable[ProcessKey]) -> None:
+        """Stop processes side by side."""
+        await all_of(self.runtime.stop(key) for key in keys)
+
+    async def _start_one(self, service: ServiceSpec, spec: ProcessSpec, ready: Ready) -> None:
+        await self.runtime.start(spec)
+        timeout_s = service.health.start_period_s + service.health.timeout_s
+        ready(service, await self.runtime.wait_ready(spec.key, timeout_s=timeout_s))
+
+    async def _start_missing(self, group: str, specs: dict[ProcessKey, ProcessSpec], state: State) -> None:
+        mine = {key: spec for key, spec in specs.items() if key.group == group}
+        for wave in start_waves(_services(group, state)):
+            names = {service.name: service for service in wave}
+            waiting = [spec for key, spec in mine.items() if key.name in names]
+            await all_of(self._bring_back(spec, names[spec.key.name]) for spec in waiting)
+
+    async def _bring_back(self, spec: ProcessSpec, service: ServiceSpec) -> None:
+        try:
+            await self.runtime.start(spec)
+            await self.runtime.wait_ready(spec.key, timeout_s=service.health.start_period_s)
+        except MicrostaxError as error:
+            # It shows in `status` and in `env show`; the others must not wait for it.
+            _log.warning("%s", error.message)
+
+    async def _attempt(self, spec: ProcessSpec) -> None:
+        try:
+            await self.runtime.start(spec)
+        except MicrostaxError as error:
+            _log.error("%s", error.message)  # a sentence for the user, not a mistake of ours
+
+
+def _services(group: str, state: State) -> tuple[ServiceSpec, ...]:
+    if group in state.environments:
+        return state.environments[group].spec.services
+    return state.overlays[group].spec.services

@@ -1,0 +1,168 @@
+"""Takes in what the workers found: deltas into the store, counters into budgets and histories."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from microstax.control import budget, counters, coverage, queries
+from microstax.control.budget import Budget
+from microstax.control.coverage import MirrorHistory
+from microstax.control.plane import Plane
+from microstax.errors import InvalidFileError, UsageError
+from microstax.generated.management.microstax.management.v1 import Delta, DeltaAck, ServiceDelta
+from microstax.model.record import decode_pair
+from microstax.store.port import DeltaRecord, ExamplePair, Merge, PairLimits, ServiceResult
+from microstax.store.state import PutShadow, ShadowRecord, State
+
+_log: Final = logging.getLogger(__name__)
+PRUNE_EVERY_MS: Final = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSeen:
+    """What was last heard of a worker."""
+
+    worker_id: str
+    pid: int = 0
+    seen_ms: int = 0
+    pairs: int = 0
+    lag_ms: int = 0
+
+
+class Intake:
+    """Applies deltas. `merge` merges two aggregates of one service; `limits` bound the kept pairs of an overlay."""
+
+    def __init__(self, plane: Plane, *, merge: Merge, limits: PairLimits | None = None) -> None:
+        self._plane: Final = plane
+        self._merge: Final = merge
+        self._limits: Final = limits or PairLimits()
+        self._histories: dict[tuple[str, int, str], MirrorHistory] = {}
+        self._budgets: dict[tuple[str, int, str], Budget] = {}
+        self._pruned_ms = 0
+        self.workers: dict[str, WorkerSeen] = {}
+
+    async def submit(self, delta: Delta) -> DeltaAck:
+        """Apply a delta, once; raises UsageError for one that makes no sense, StorageError where it cannot be kept."""
+        if not delta.worker_id or delta.sequence < 1:
+            raise UsageError("A delta needs a worker_id and a sequence from 1.")
+        record = delta_record(self._plane.state, delta)
+        applied = await self._plane.journal.apply_delta(record, self._merge)
+        if applied:
+            self._see(delta)
+            await self._look_at_counts()
+        return DeltaAck(sequence=delta.sequence, duplicate=not applied)
+
+    def hello(self, worker_id: str, pid: int) -> None:
+        """Note that a worker asked for its targets."""
+        seen = self.workers.get(worker_id, WorkerSeen(worker_id=worker_id))
+        self.workers[worker_id] = replace(seen, pid=pid, seen_ms=self._plane.now_ms())
+
+    def farewell(self, worker_id: str) -> None:
+        """Note that a worker's stream ended."""
+        self.workers.pop(worker_id, None)
+
+    async def look(self) -> None:
+        """Read the counts now; called when the control plane starts, so that what is old is known to be old."""
+        await self._look_at_counts()
+
+    def settled(self, shadow: ShadowRecord, service: str) -> int:
+        """Return how many of a service's copies are so old that they should be accounted for."""
+        history = self._histories.get((shadow.overlay, shadow.generation, service))
+        return history.before(self._plane.now_ms() - _patience_ms(shadow)) if history else 0
+
+    async def _look_at_counts(self) -> None:
+        now_ms, state = self._plane.now_ms(), self._plane.state
+        current = {(shadow.overlay, shadow.generation) for shadow in state.shadows.values()}
+        self._histories = {key: one for key, one in self._histories.items() if key[:2] in current}
+        self._budgets = {key: one for key, one in self._budgets.items() if key[:2] in current}
+        for shadow in state.shadows.values():
+            counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
+            mirrored = {service: n for (service, name), n in counts.items() if name == coverage.MIRRORED}
+            for service, n in mirrored.items():
+                history = self._histories.setdefault((shadow.overlay, shadow.generation, service), MirrorHistory())
+                history.note(now_ms, n, window_ms=_patience_ms(shadow))
+            if shadow.settings.enabled:
+                await self._hold_budget(shadow, mirrored, now_ms)
+
+    async def _hold_budget(self, shadow: ShadowRecord, mirrored: Mapping[str, int], now_ms: int) -> None:
+        shares: dict[str, int] = {}
+        for service, n in mirrored.items():
+            key = (shadow.overlay, shadow.generation, service)
+            now = queries.current_ppm(shadow, service)
+            last = self._budgets.get(key, Budget(ppm=now, since_ms=now_ms, mirrored=n))
+            self._budgets[key] = budget.step(
+                last, now_ms=now_ms, mirrored=n, max_rps=shadow.settings.max_rps, sample_ppm=shadow.settings.sample_ppm
+            )
+            if self._budgets[key].ppm != now:
+                shares[service] = self._budgets[key].ppm
+        if shares:
+            _log.info("the budget of %s sets its shares (parts per million) to %s", shadow.overlay, shares)
+            await self._plane.journal.amend(lambda state: _with_shares(state, shadow, shares))
+
+    async def prune(self, referenced: Mapping[str, frozenset[str]]) -> None:
+        """Delete the pairs over the limits; `referenced` are the ids that findings show, by overlay."""
+        for overlay in self._plane.state.shadows:
+            await self._plane.journal.store.prune_pairs(
+                overlay, self._limits, now_ms=self._plane.now_ms(), referenced=referenced.get(overlay, frozenset())
+            )
+
+    def _see(self, delta: Delta) -> None:
+        seen = self.workers.get(delta.worker_id, WorkerSeen(worker_id=delta.worker_id))
+        paired = sum(one.paired for one in delta.services)
+        self.workers[delta.worker_id] = replace(
+            seen, seen_ms=self._plane.now_ms(), pairs=seen.pairs + paired, lag_ms=delta.lag_ms
+        )
+
+
+def delta_record(state: State, delta: Delta) -> DeltaRecord:
+    """Return a delta as the store takes it; what is about shadows that are gone is left out."""
+    readings = [
+        reading
+        for node in delta.counters
+        for reading in counters.readings(state, node=node.node_id, epoch=node.epoch, values=node.counters)
+    ]
+    return DeltaRecord(
+        worker_id=delta.worker_id,
+        sequence=delta.sequence,
+        at_ms=delta.at_ms,
+        results=tuple(
+            _result(state.shadows[one.overlay], one) for one in delta.services if one.overlay in state.shadows
+        ),
+        readings=tuple(readings),
+    )
+
+
+def _result(shadow: ShadowRecord, delta: ServiceDelta) -> ServiceResult:
+    reasons = {coverage.reason_tally(reason): n for reason, n in delta.not_compared.items() if n > 0}
+    paired = {coverage.PAIRED: delta.paired} if delta.paired > 0 else {}
+    return ServiceResult(
+        overlay=delta.overlay,
+        generation=shadow.generation,
+        service=delta.service,
+        aggregate=delta.aggregate,
+        counts={**reasons, **paired},
+        examples=tuple(_example(delta, record) for record in delta.examples),
+    )
+
+
+def _example(delta: ServiceDelta, record: bytes) -> ExamplePair:
+    try:
+        pair = decode_pair(record)
+    except InvalidFileError as error:
+        raise UsageError(f"A delta has an example that is no pair record: {error.message}") from error
+    return ExamplePair(
+        overlay=delta.overlay, service=delta.service, id=pair.triple.id, at_ms=pair.captured_ms, record=record
+    )
+
+
+def _patience_ms(shadow: ShadowRecord) -> int:
+    return shadow.settings.branch_timeout_ms + coverage.DELIVERY_MS
+
+
+def _with_shares(state: State, shadow: ShadowRecord, shares: Mapping[str, int]) -> tuple[PutShadow, ...]:
+    now = state.shadows.get(shadow.overlay)
+    if now is None or now.generation != shadow.generation or now.settings != shadow.settings:
+        return ()  # switched meanwhile: the next reading decides anew
+    return (PutShadow(replace(now, in_force=MappingProxyType({**now.in_force, **shares}))),)

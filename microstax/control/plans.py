@@ -1,0 +1,103 @@
+"""From the state to what every Envoy is to do. Pure: equal states give equal plans."""
+
+from collections.abc import Iterator
+
+from microstax.control import layout, queries
+from microstax.model.environment import ServiceSpec
+from microstax.model.exchange import Side
+from microstax.model.plan import BridgePlan, BridgeService, EnvoyPlan, Mirror, Preview, TeePlan, TeeService
+from microstax.model.shadow import ControlMode
+from microstax.store.state import EnvironmentRecord, OverlayRecord, ShadowRecord, State
+
+
+def envoy_plans(state: State) -> dict[str, EnvoyPlan]:
+    """Return one plan for every Envoy there is to be, by node id."""
+    plans: list[EnvoyPlan] = [tee_plan(state, record) for _, record in sorted(state.environments.items())]
+    plans += [bridge_plan(state, record) for _, record in sorted(state.overlays.items())]
+    return {plan.node_id: plan for plan in plans}
+
+
+def tee_plan(state: State, record: EnvironmentRecord) -> TeePlan:
+    """Return what the Envoy in front of an environment's services does."""
+    return TeePlan(
+        node_id=layout.tee_node(record.spec.name),
+        environment=record.spec.name,
+        services=tuple(_tee_service(state, record, spec) for spec in record.spec.services),
+    )
+
+
+def bridge_plan(state: State, record: OverlayRecord) -> BridgePlan:
+    """Return what an overlay's bridge does: every baseline service has a listener, also those that the overlay runs.
+
+    A control copy is the baseline's version and calls the baseline's version of everything.
+    """
+    allowed = {allowance.service: allowance.methods for allowance in record.spec.bridge}
+    baseline = queries.baseline_of(state, record).spec
+    return BridgePlan(
+        node_id=layout.bridge_node(record.spec.name),
+        overlay=record.spec.name,
+        baseline=baseline.name,
+        services=tuple(
+            BridgeService(
+                name=spec.name,
+                listen=queries.port_address(state, layout.bridge_port(record.spec.name, spec.name)),
+                # The process itself and not the tee: a branch's own calls are not production traffic to mirror.
+                upstream=queries.service_address(state, baseline.name, spec),
+                allowed_methods=allowed.get(spec.name, ()),
+            )
+            for spec in baseline.services
+        ),
+    )
+
+
+def _tee_service(state: State, record: EnvironmentRecord, spec: ServiceSpec) -> TeeService:
+    mirrors: list[Mirror] = []
+    previews: list[Preview] = []
+    for overlay in queries.overlays_of(state, record.spec.name):
+        own = overlay.spec.service(spec.name)
+        if own is None:
+            continue
+        previews.append(
+            Preview(overlay=overlay.spec.name, address=queries.service_address(state, overlay.spec.name, own))
+        )
+        shadow = queries.enabled(state, overlay.spec.name)
+        if shadow is not None and own in queries.shadowed_services(overlay, shadow):
+            mirrors.extend(_mirrors(state, overlay, shadow, own))
+    return TeeService(
+        name=spec.name,
+        listen=queries.tee_address(spec),
+        upstream=queries.service_address(state, record.spec.name, spec),
+        mirrors=tuple(mirrors),
+        previews=tuple(previews),
+    )
+
+
+def _mirrors(state: State, record: OverlayRecord, shadow: ShadowRecord, own: ServiceSpec) -> Iterator[Mirror]:
+    settings, ppm = shadow.settings, queries.current_ppm(shadow, own.name)
+    name = record.spec.name
+    yield Mirror(
+        overlay=name,
+        side=Side.BRANCH,
+        address=queries.service_address(state, name, own),
+        ppm=ppm,
+        methods=settings.methods,
+        max_body_bytes=settings.max_body_bytes,
+        timeout_ms=settings.branch_timeout_ms,
+    )
+    base = queries.base_service(state, record, own.name)
+    mode = queries.control_mode(base, shadow)
+    methods = queries.control_methods(mode, settings.methods)
+    if mode is ControlMode.NONE or not methods:
+        return
+    copied = mode is ControlMode.COPY
+    yield Mirror(
+        overlay=name,
+        side=Side.CONTROL,
+        address=queries.port_address(state, layout.control_port(name, own.name))
+        if copied
+        else queries.service_address(state, record.spec.baseline, base),
+        ppm=queries.control_ppm(mode, ppm),
+        methods=methods,
+        max_body_bytes=settings.max_body_bytes,
+        timeout_ms=settings.branch_timeout_ms,
+    )

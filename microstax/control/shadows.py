@@ -1,0 +1,150 @@
+"""The shadow switch: on, off, other settings.
+
+Mirroring is said only when Envoy has acknowledged it; a copy of the baseline for noise is healthy before it gets
+traffic. Enabling a shadow that was off, and changing what is compared (methods, services, control, body limit), begins
+a new generation: the report starts anew, since old counts would not mean the same. A new sample or budget does not.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from microstax.control import layout, plans, processes, queries, settings
+from microstax.control.plane import Plane
+from microstax.control.progress import Outcome, Teller
+from microstax.control.settings import Wish
+from microstax.control.tasks import finish
+from microstax.envoy import check
+from microstax.errors import FaultError
+from microstax.model.environment import ServicePhase, ServiceSpec, ServiceStatus
+from microstax.model.shadow import MILLION, ControlMode, ShadowSettings
+from microstax.runtime.port import ProcessKey
+from microstax.store.state import OverlayRecord, PutShadow, ShadowRecord, State, apply
+
+
+class Shadows:
+    """Switches shadows."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane: Final = plane
+
+    async def enable(self, name: str, wish: Wish, tell: Teller) -> Outcome:
+        """Mirror, or mirror with other settings. The previous state comes back when Envoy does not take it."""
+        async with self._plane.locks.hold(name):
+            record = queries.overlay(self._plane.state, name)
+            before = self._plane.state.shadows.get(name)
+            shadow = self._next(record, before, settings.decide(self._plane.state, record, wish))
+            self._warn_of_branch(record, shadow, tell)
+            try:
+                await self._start_controls(record, shadow, tell)
+                self._check_plan(record, shadow)
+                await self._plane.journal.commit(PutShadow(shadow))
+                tell.say("waiting for Envoy")
+                await self._plane.publisher.settled(layout.tee_node(record.spec.baseline))
+            except BaseException:
+                await finish(self._revert(record, before), name=f"revert {name}")
+                raise
+            await self._stop_unwanted_controls(record)
+            return Outcome(message=_mirroring(self._plane.state, record, shadow))
+
+    async def disable(self, name: str, tell: Teller) -> Outcome:
+        """Stop mirroring; what was found stays until the shadow is enabled again."""
+        async with self._plane.locks.hold(name):
+            queries.overlay(self._plane.state, name)
+            if queries.enabled(self._plane.state, name) is None:
+                return Outcome(message=f"The shadow of {name} is off already.")
+            await self.switch_off(name, tell)
+            return Outcome(message=f"The shadow of {name} is off; 'microstax env diffs {name}' shows what was found.")
+
+    async def switch_off(self, name: str, tell: Teller) -> None:
+        """Switch off for whoever holds the overlay's lock."""
+        record = queries.overlay(self._plane.state, name)
+
+        def off(state: State) -> tuple[PutShadow, ...]:
+            shadow = state.shadows[name]
+            return (PutShadow(replace(shadow, settings=replace(shadow.settings, enabled=False))),)
+
+        await self._plane.journal.amend(off)
+        try:
+            await self._plane.publisher.settled(layout.tee_node(record.spec.baseline))
+        except FaultError as error:
+            tell.warn(f"{error.message} It stops mirroring as soon as it is back.")
+        await finish(self._stop_unwanted_controls(record), name=f"stop controls of {name}")
+
+    def _next(self, record: OverlayRecord, before: ShadowRecord | None, chosen: ShadowSettings) -> ShadowRecord:
+        if before is not None and before.settings.enabled and _comparable(before.settings, chosen):
+            return replace(before, settings=chosen)
+        return ShadowRecord(
+            overlay=record.spec.name,
+            settings=chosen,
+            generation=before.generation + 1 if before else 1,
+            since_ms=self._plane.now_ms(),
+        )
+
+    def _warn_of_branch(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller) -> None:
+        for spec in queries.shadowed_services(record, shadow):
+            status = self._plane.fleet.runtime.status(layout.service_key(record.spec.name, spec.name))
+            if status is None or status.phase is not ServicePhase.READY:
+                phase = status.phase.value if status else "not running"
+                tell.warn(
+                    f"{spec.name} of {record.spec.name} is {phase}: its answers will be errors until it is ready."
+                )
+
+    def _check_plan(self, record: OverlayRecord, shadow: ShadowRecord) -> None:
+        state = apply(self._plane.state, PutShadow(shadow))
+        check(plans.tee_plan(state, state.environments[record.spec.baseline]))
+
+    async def _start_controls(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller) -> None:
+        name, fleet = record.spec.name, self._plane.fleet
+        copies = queries.control_copies(self._plane.state, record, shadow)
+        keys = [layout.control_port(name, spec.name) for spec in copies]
+        await self._plane.journal.choose_ports(keys, fleet.runtime.free_port)
+
+        def ready(service: ServiceSpec, status: ServiceStatus) -> None:
+            tell.say(
+                f"a second {service.name} of {record.spec.baseline} measures the noise, at http://{status.address}"
+            )
+
+        specs = processes.control_processes(self._plane.state, record, shadow)
+        await fleet.start_services(tuple(replace(spec, depends_on=()) for spec in copies), specs, ready)
+
+    async def _revert(self, record: OverlayRecord, before: ShadowRecord | None) -> None:
+        name = record.spec.name
+
+        def back(state: State) -> tuple[PutShadow, ...]:
+            now = state.shadows.get(name)
+            if now is None or now == before:
+                return ()
+            # One that never was gets a record that is off: generations are not used twice.
+            return (PutShadow(before or replace(now, settings=replace(now.settings, enabled=False))),)
+
+        await self._plane.journal.amend(back)
+        await self._stop_unwanted_controls(record)
+
+    async def _stop_unwanted_controls(self, record: OverlayRecord) -> None:
+        shadow = queries.enabled(self._plane.state, record.spec.name)
+        wanted = (
+            {spec.key for spec in processes.control_processes(self._plane.state, record, shadow)} if shadow else set()
+        )
+        await self._plane.fleet.stop(key for key in self._controls(record) if key not in wanted)
+
+    def _controls(self, record: OverlayRecord) -> list[ProcessKey]:
+        name = record.spec.name
+        possible = {layout.control_key(name, spec.name) for spec in record.spec.services}
+        return [key for key in self._plane.fleet.runtime.statuses(name) if key in possible]
+
+
+def _comparable(one: ShadowSettings, other: ShadowSettings) -> bool:
+    """Tell whether counts of both settings mean the same: only share and budget differ."""
+    return replace(one, sample_ppm=other.sample_ppm, max_rps=other.max_rps) == other
+
+
+def _mirroring(state: State, record: OverlayRecord, shadow: ShadowRecord) -> str:
+    chosen = shadow.settings
+    services = queries.shadowed_services(record, shadow)
+    modes = {queries.control_mode(queries.base_service(state, record, spec.name), shadow) for spec in services}
+    control = ", ".join(sorted(mode.value for mode in modes)) or ControlMode.NONE.value
+    share = f"{chosen.sample_ppm * 100 / MILLION:g}%"
+    return (
+        f"Mirroring {share} of {', '.join(chosen.methods)} requests for {', '.join(spec.name for spec in services)} "
+        f"into {record.spec.name} (control: {control}). See 'microstax env diffs {record.spec.name}'."
+    )
