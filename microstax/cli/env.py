@@ -21,7 +21,7 @@ LATER: Final = {
     "export": Lazy("microstax.cli.export:export", "Write the stored pairs of an overlay to a file."),
     "logs": Lazy("microstax.cli.logs:logs", "Print what the services of an environment log."),
 }
-SERVICE_HEADERS: Final = ("SERVICE", "PHASE", "URL", "PROCESS", "PID", "RESTARTS", "RUNS IN")
+SERVICE_HEADERS: Final = ("SERVICE", "PHASE", "URL", "PROCESS", "PID", "RESTARTS")
 
 
 @click.group("env", cls=Group, lazy=LATER, examples=("microstax env list", "microstax env diffs shadow-test"))
@@ -96,17 +96,22 @@ def show(settings: Settings, *, name: str, output: str) -> None:
 
 def echo_services(services: "list[ServiceInfo]") -> None:
     """Print services as a table, and below it what there is to say about single ones."""
-    rows = [
-        (s.name, s.phase, s.url, s.address, str(s.pid or ""), str(s.restarts), s.runs_in or "environment")
-        for s in services
-    ]
-    if rows:
-        click.echo()
-    for line in aligned([SERVICE_HEADERS, *([visible(cell) for cell in row] for row in rows)]) if rows else ():
+    if not services:
+        return
+    click.echo()
+    bridged = any(service.runs_in for service in services)
+    headers = (*SERVICE_HEADERS, "RUNS IN") if bridged else SERVICE_HEADERS
+    rows = [_service_row(service)[: len(headers)] for service in services]
+    for line in aligned([headers, *([visible(cell) for cell in row] for row in rows)]):
         click.echo(line)
     for service in services:
         if service.message:
             click.echo(f"{visible(service.name)}: {visible(service.message)}")
+
+
+def _service_row(service: "ServiceInfo") -> tuple[str, ...]:
+    pid, restarts = str(service.pid or ""), str(service.restarts) if service.pid else ""
+    return service.name, service.phase, service.url, service.address, pid, restarts, service.runs_in
 
 
 @command(env, "delete", examples=["microstax env delete production-cluster-01"])

