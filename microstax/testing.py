@@ -1,6 +1,15 @@
 """Builders and scripted fakes for tests of microstax, and of what is built on it."""
 
-from collections.abc import Iterable
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
 
 from microstax.generated.wire import tap_pb2
 from microstax.model.exchange import Exchange, Headers, Request, Response, Side, Triple
@@ -138,3 +147,120 @@ def _varint(number: int) -> bytes:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*out, number])
+
+
+Body = Callable[[web.Request, web.StreamResponse], Coroutine[None, None, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class TapStep:
+    """How one poll is answered: the status, and what follows the head."""
+
+    body: Body
+    status: int = 200
+
+
+class ScriptedTap:
+    """An Envoy admin interface on a unix socket whose polls are answered as scripted, one step each.
+
+    Without a step left, a poll is accepted and answered with nothing when its own timeout is over. As with Envoy, the
+    head of an answer comes at once, and a poll that was sent ahead is looked at when the one before is over.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.address = f"unix:{path}"
+        self.stats = b'{"stats": []}'
+        self.polls: list[dict[str, object]] = []
+        self._steps: deque[TapStep] = deque()
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen; also again after `stop`, as an Envoy that was restarted."""
+        application = web.Application()
+        application.add_routes([web.post("/tap", self._tap), web.get("/stats", self._stats)])
+        self._runner = web.AppRunner(application, shutdown_timeout=0.05)
+        await self._runner.setup()
+        await web.UnixSite(self._runner, str(self.path)).start()
+
+    async def stop(self) -> None:
+        """Stop listening and break all connections."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+            self.path.unlink(missing_ok=True)
+
+    def send(self, *traces: bytes, piece: int | None = None) -> Self:
+        """Answer a poll with traces, in pieces of `piece` bytes."""
+        return self.send_raw(delimited(traces), piece=piece)
+
+    def send_raw(self, data: bytes, *, piece: int | None = None) -> Self:
+        """Answer a poll with any bytes."""
+        size = piece or max(len(data), 1)
+
+        async def step(_: web.Request, response: web.StreamResponse) -> None:
+            for start in range(0, len(data), size):
+                await response.write(data[start : start + size])
+
+        return self._then(step)
+
+    def cut(self, data: bytes) -> Self:
+        """Send `data` and break the connection in the middle of the answer."""
+
+        async def step(request: web.Request, response: web.StreamResponse) -> None:
+            await response.write(data)
+            if request.transport is not None:
+                request.transport.close()
+
+        return self._then(step)
+
+    def hang(self) -> Self:
+        """Accept a poll and never end it, as Envoy does when a listener update has detached the tap."""
+
+        async def step(_: web.Request, __: web.StreamResponse) -> None:
+            await asyncio.Event().wait()
+
+        return self._then(step)
+
+    def refuse(self, status: int, text: str) -> Self:
+        """Refuse a poll."""
+
+        async def step(_: web.Request, response: web.StreamResponse) -> None:
+            await response.write(text.encode())
+
+        return self._then(step, status=status)
+
+    def _then(self, body: Body, *, status: int = 200) -> Self:
+        self._steps.append(TapStep(body, status))
+        return self
+
+    async def _tap(self, request: web.Request) -> web.StreamResponse:
+        asked = json.loads(await request.read())
+        self.polls.append(asked)
+        step = self._steps.popleft() if self._steps else _wait_out(asked)
+        response = web.StreamResponse(status=step.status)
+        await response.prepare(request)
+        await step.body(request, response)
+        return response
+
+    async def _stats(self, _: web.Request) -> web.Response:
+        return web.Response(body=self.stats, content_type="application/json")
+
+
+def _wait_out(asked: dict[str, object]) -> TapStep:
+    sink = asked["tap_config"]["output_config"]["sinks"][0]["buffered_admin"]  # type: ignore[index]
+    seconds = float(sink["timeout"].removesuffix("s"))
+
+    async def step(_: web.Request, __: web.StreamResponse) -> None:
+        await asyncio.sleep(seconds)
+
+    return TapStep(step)

@@ -1,4 +1,30 @@
 """From Envoy's tap to pairs: poll, cut into traces, decode, redact, pair. Compares nothing and stores nothing.
 
-Only `poller` does I/O. What leaves this package is redacted.
+    TapPoller -> Inbox -> Collector (FrameReader -> read_trace -> Redactor -> Pairer) -> Paired | Lost
+
+Only the poller does I/O. What leaves this package is redacted.
 """
+
+from microstax.capture.collector import Collector
+from microstax.capture.inbox import Chunk, Inbox
+from microstax.capture.pairer import Command, Expected, Limits, Lost, Paired, Pairer
+from microstax.capture.poller import PollFailed, PollProblem, TapPoller
+from microstax.capture.redaction import Redaction
+from microstax.capture.redactor import Redactor
+
+__all__ = [
+    "Chunk",
+    "Collector",
+    "Command",
+    "Expected",
+    "Inbox",
+    "Limits",
+    "Lost",
+    "Paired",
+    "Pairer",
+    "PollFailed",
+    "PollProblem",
+    "Redaction",
+    "Redactor",
+    "TapPoller",
+]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from microstax.capture.reasons import is_answer, why_no_baseline, why_no_branch
+from microstax.capture.reasons import ReasonFor, is_answer, why_no_baseline, why_no_branch
 from microstax.capture.tap_trace import Unusable
 from microstax.model.exchange import Exchange, NotCompared, Side, Triple
 from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS, ControlMode
@@ -95,11 +95,16 @@ class _Entry:
 
 @dataclass(slots=True)
 class Pairer:
-    """See the module. `late` and `repeated` count traces that came after, or again."""
+    """See the module. `late` and `repeated` count traces that came after, or again.
 
+    `unexplained` counts baselines that stayed alone where several overlays could have had a copy.
+    """
+
+    reason_for: ReasonFor
     limits: Limits = field(default_factory=Limits)
     late: int = 0
     repeated: int = 0
+    unexplained: int = 0
     bytes: int = 0
     pending: dict[Place, int] = field(default_factory=dict)
     _expected: dict[str, dict[str, Expected]] = field(default_factory=dict)
@@ -204,7 +209,11 @@ class Pairer:
         elif half.branch is not None:
             self.repeated += 1
             return
-        elif (reason := why_no_branch(arrival, age_us=age_us, timeout_us=self._timeout(key[0], overlay))) is not None:
+        elif (
+            reason := why_no_branch(
+                arrival, age_us=age_us, timeout_us=self._timeout(key[0], overlay), reason_for=self.reason_for
+            )
+        ) is not None:
             self._lose(key, half, overlay, reason, commands)
         elif isinstance(arrival, Exchange):
             half.branch = arrival
@@ -303,17 +312,26 @@ class Pairer:
                 continue
             if entry.baseline is not None and half.branch is not None:
                 self._pair(key, entry, overlay, commands)
+            elif (reason := self._why_alone(key[0], overlay, half)) is not None:
+                self._lose(key, half, overlay, reason, commands)
             else:
-                self._lose(key, half, overlay, self._why_alone(key[0], overlay, half), commands)
+                self.unexplained += 1
+                self._done(key, half, overlay)
         self._close(key)
 
-    def _why_alone(self, service: str, overlay: str, half: _Half) -> NotCompared:
+    def _why_alone(self, service: str, overlay: str, half: _Half) -> NotCompared | None:
+        """Return why one side stayed alone.
+
+        Of several overlays, each has its own share, methods and size, and a baseline does not say which of them apply:
+        there nothing is claimed for an overlay of which nothing was seen. What is missing shows in Envoy's counters.
+        """
         place = (service, overlay)
         dropped = self._dropped.get(place, 0)
-        if half.branch is not None or not dropped:
-            return NotCompared.CAPTURE_GAP
-        self._dropped[place] = dropped - 1
-        return NotCompared.BRANCH_OVERFLOW
+        if half.branch is None and dropped:
+            self._dropped[place] = dropped - 1
+            return NotCompared.BRANCH_OVERFLOW
+        unseen = half.branch is None and not half.control_settled
+        return None if unseen and len(self._expected.get(service, ())) > 1 else NotCompared.CAPTURE_GAP
 
     def _close(self, key: Key) -> None:
         self.bytes -= self._entries.pop(key).bytes

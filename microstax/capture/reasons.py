@@ -1,20 +1,12 @@
 """Why one side's trace cannot be compared: pure functions of what the trace says."""
 
-from typing import Final
+from collections.abc import Callable
 
 from microstax.capture.tap_trace import Unusable
 from microstax.model.exchange import Exchange, NotCompared
 
-_TIMEOUT_FLAGS: Final = frozenset({"UT", "SI", "DT", "UMSDR"})
-_OVERFLOW_FLAGS: Final = frozenset({"UO", "RL", "OM"})
-
-
-def reason_of_flags(flags: str) -> NotCompared:
-    """Return the reason that Envoy's response flags give (`%RESPONSE_FLAGS%`, comma separated)."""
-    names = {flag.strip() for flag in flags.split(",")}
-    if names & _TIMEOUT_FLAGS:
-        return NotCompared.BRANCH_TIMEOUT
-    return NotCompared.BRANCH_OVERFLOW if names & _OVERFLOW_FLAGS else NotCompared.BRANCH_ERROR
+ReasonFor = Callable[[str], NotCompared | None]
+"""Tells what Envoy's response flags mean (`microstax.envoy.reason_for`), None where the side answered after all."""
 
 
 def why_no_baseline(arrival: Exchange | Unusable) -> NotCompared | None:
@@ -26,7 +18,9 @@ def why_no_baseline(arrival: Exchange | Unusable) -> NotCompared | None:
     return NotCompared.TRUNCATED if arrival.response.truncated else None
 
 
-def why_no_branch(arrival: Exchange | Unusable, *, age_us: int | None, timeout_us: int) -> NotCompared | None:
+def why_no_branch(
+    arrival: Exchange | Unusable, *, age_us: int | None, timeout_us: int, reason_for: ReasonFor
+) -> NotCompared | None:
     """Return why a branch's trace cannot be compared, None if it can.
 
     A trace does not say that a stream was reset in the middle of an answer. So an answer that has no length and was
@@ -40,8 +34,8 @@ def why_no_branch(arrival: Exchange | Unusable, *, age_us: int | None, timeout_u
     response = arrival.response
     if response is None:
         return NotCompared.BRANCH_TIMEOUT if overdue else NotCompared.BRANCH_ERROR
-    if response.local_reason is not None:
-        return reason_of_flags(response.local_reason)
+    if response.local_reason is not None and (reason := reason_for(response.local_reason)) is not None:
+        return reason
     if overdue and not _is_known_whole(arrival):
         return NotCompared.BRANCH_TIMEOUT
     return NotCompared.TRUNCATED if response.truncated else None

@@ -156,7 +156,7 @@ def _response(message: Any, method: str) -> Response | _Refusal:
     pseudo, headers, own = _split(message.headers)
     status = pseudo.get(":status", "")
     if not (status.isascii() and status.isdigit() and int(status) in _STATUSES):
-        return _Refusal(f"status {status!r} is no HTTP status")
+        return _Refusal("an answer whose status is no HTTP status")
     code, cut = int(status), message.body.truncated
     raw = message.body.as_bytes or message.body.as_string
     if not cut and _has_body(method, code) and len(raw) < (promised := _content_length(headers)):

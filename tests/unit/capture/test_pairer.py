@@ -7,6 +7,7 @@ import pytest
 
 from microstax.capture.pairer import Command, Expected, Limits, Lost, Paired, Pairer
 from microstax.capture.tap_trace import Unusable
+from microstax.envoy.flags import reason_for
 from microstax.model.exchange import Exchange, NotCompared, Side
 from microstax.model.shadow import ControlMode
 from microstax.testing import a_response, an_exchange
@@ -80,7 +81,7 @@ def shown(command: Command) -> str:
 
 
 def playbook(*expected: Expected, limits: Limits | None = None) -> Playbook:
-    pairer = Pairer(limits or Limits())
+    pairer = Pairer(reason_for, limits or Limits())
     pairer.expect({"catalog": expected or (Expected(overlay="shadow-test"),)})
     return Playbook(pairer)
 
@@ -275,19 +276,26 @@ def test_one_baseline_pairs_with_several_overlays() -> None:
     other = an_exchange(Side.BRANCH, overlay="other")
     both = (Expected(overlay="shadow-test"), Expected(overlay="other"))
     playbook(*both) >> BRANCH >> BASELINE << "branch" >> other << "branch@other"
-    book = playbook(*both) >> BASELINE >> other << "branch@other"
-    book >> Tick(19) << NotCompared.CAPTURE_GAP
-    assert len(book.pairer) == 0
+
+
+def test_of_several_overlays_nothing_is_claimed_for_one_of_which_nothing_was_seen() -> None:
+    """Each overlay has a share of its own, and the baseline does not say which of them a request fell into."""
+    both = (Expected(overlay="shadow-test"), Expected(overlay="other"))
+    book = playbook(*both) >> BASELINE >> an_exchange(Side.BRANCH, overlay="other") << "branch@other"
+    book >> Tick(19)
+    assert (len(book.pairer), book.pairer.pending, book.pairer.unexplained) == (0, {}, 1)
+    book = playbook(*both) >> Dropped(1) >> BASELINE >> Tick(19) << NotCompared.BRANCH_OVERFLOW
+    assert book.pairer.unexplained == 1
 
 
 def test_a_baseline_that_names_its_overlay_waits_for_no_other() -> None:
     both = (Expected(overlay="shadow-test"), Expected(overlay="other"))
-    book = playbook(*both) >> an_exchange(overlay="other") >> Tick(19)
-    book << f"{NotCompared.CAPTURE_GAP}@other"
+    book = playbook(*both) >> an_exchange(overlay="other")
+    assert book.pairer.pending == {("catalog", "other"): 1}
 
 
 def test_traces_that_come_before_the_control_plane_told_of_the_shadow_are_paired() -> None:
-    book = Playbook(Pairer())
+    book = Playbook(Pairer(reason_for))
     book >> BASELINE >> BRANCH << "branch"
     book >> an_exchange(id="id-2") >> Tick(60)
     assert len(book.pairer) == 0

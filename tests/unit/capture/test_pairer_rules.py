@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from microstax.capture.pairer import Command, Expected, Limits, Lost, Paired, Pairer
 from microstax.capture.tap_trace import Unusable
+from microstax.envoy.flags import reason_for
 from microstax.model.exchange import Exchange, Side
 from microstax.model.shadow import ControlMode
 from microstax.testing import a_response, an_exchange
@@ -23,7 +24,7 @@ class PairerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pairer = Pairer(LIMITS)
+        self.pairer = Pairer(reason_for, LIMITS)
         self.pairer.expect(
             {
                 "catalog": (
@@ -81,6 +82,10 @@ class PairerMachine(RuleBasedStateMachine):
     def dropped(self, count: int) -> None:
         self.pairer.copies_dropped("catalog", "one", count)
 
+    @property
+    def told(self) -> int:
+        return self.paired.total() + self.lost + self.pairer.unexplained
+
     @invariant()
     def what_waits_is_bounded(self) -> None:
         assert len(self.pairer) <= LIMITS.entries
@@ -89,13 +94,13 @@ class PairerMachine(RuleBasedStateMachine):
     @invariant()
     def every_request_is_told_once_or_waits(self) -> None:
         assert set(self.paired.values()) <= {1}
-        assert self.paired.total() + self.lost + sum(self.pairer.pending.values()) == len(self.seen)
+        assert self.told + sum(self.pairer.pending.values()) == len(self.seen)
 
     def teardown(self) -> None:
         self.take(self.pairer.flush())
         assert self.pairer.pending == {}
         assert (len(self.pairer), self.pairer.bytes) == (0, 0)
-        assert self.paired.total() + self.lost == len(self.seen)
+        assert self.told == len(self.seen)
 
 
 TestPairer = PairerMachine.TestCase

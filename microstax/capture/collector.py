@@ -1,0 +1,63 @@
+"""One Envoy's stream of tap chunks as pairs: cut, decode, redact, pair. No I/O and no clock."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from microstax.capture.frames import FrameReader
+from microstax.capture.inbox import Chunk
+from microstax.capture.pairer import Command, Expected, Pairer
+from microstax.capture.redaction import Redaction
+from microstax.capture.redactor import Redactor
+from microstax.capture.tap_trace import Unusable, read_trace
+
+
+@dataclass(slots=True)
+class Collector:
+    """Turns chunks into Paired and Lost. Nothing that a chunk holds raises.
+
+    traces, trace_bytes: what was read. undecodable: traces and streams that could not be. problem: what was wrong last,
+    without anything of the traffic itself.
+    """
+
+    pairer: Pairer
+    redactor: Redactor
+    traces: int = 0
+    trace_bytes: int = 0
+    undecodable: int = 0
+    problem: str | None = None
+    _frames: FrameReader = field(default_factory=FrameReader)
+    _poll: int | None = None
+
+    def watch(self, expected: Mapping[str, Iterable[Expected]], redaction: Redaction) -> None:
+        """Replace what is mirrored and what is redacted, from the next chunk on."""
+        self.pairer.expect(expected)
+        self.redactor = Redactor(redaction)
+
+    def feed(self, chunk: Chunk, *, now_us: int) -> list[Command]:
+        """Read one chunk; `now_us` is the pairer's clock, which never goes back."""
+        if chunk.poll != self._poll:
+            self._note(self._frames.finish())
+            self._poll = chunk.poll
+        was_broken = self._frames.broken
+        commands: list[Command] = []
+        for frame in self._frames.feed(chunk.data):
+            self.traces += 1
+            self.trace_bytes += len(frame)
+            commands += self._trace(frame, chunk.at_us, now_us)
+        if self._frames.broken and not was_broken:
+            self.problem = self._frames.broken
+        return commands
+
+    def _trace(self, frame: bytes, at_us: int, now_us: int) -> list[Command]:
+        seen = read_trace(frame)
+        age_us = at_us - seen.started_us if seen.started_us is not None else None
+        if isinstance(seen, Unusable):
+            if not seen.foreign and not seen.cut_short:
+                self._note(seen.problem)
+            return self.pairer.handle(seen, now_us=now_us, age_us=age_us)
+        return self.pairer.handle(self.redactor.exchange(seen), now_us=now_us, age_us=age_us)
+
+    def _note(self, problem: str | None) -> None:
+        if problem is not None:
+            self.undecodable += 1
+            self.problem = problem

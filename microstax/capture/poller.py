@@ -1,0 +1,170 @@
+"""Poll one Envoy's admin tap for ever. Moves bytes and reads none of them.
+
+Envoy keeps nothing between two polls, so the next request is already with Envoy when an answer ends: it is sent as
+soon as the answer to the one before has begun (which Envoy does at once when it accepts a poll). Envoy starts it
+the moment the one before is over, however late we read. Only one request is ever ahead, and none while polls are
+refused: a request that is left behind on a dead connection would hold the tap for one poll.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from microstax.capture.inbox import Chunk
+from microstax.capture.pipelined import BrokenAnswerError, Ended, Opened, PipelinedClient, Received
+
+POLL_MS: Final = 500
+GRACE_S: Final = 2.0
+"""How long after its own timeout a poll may end. A tap that a listener update detached never does."""
+
+_READ_BYTES: Final = 256 * 1024
+_FIRST_PAUSE_S: Final = 0.05
+_LAST_PAUSE_S: Final = 1.0
+_OK: Final = 200
+
+
+class PollProblem(StrEnum):
+    """Why an Envoy cannot be polled now."""
+
+    UNREACHABLE = "unreachable"
+    NO_TAP = "no tap"
+    CONFLICT = "conflict"
+    DETACHED = "detached"
+    BROKEN = "broken"
+
+
+_SENTENCES: Final = {
+    PollProblem.UNREACHABLE: "its admin address does not answer",
+    PollProblem.NO_TAP: "it has no tap yet",
+    PollProblem.CONFLICT: "another client polls its tap, and only one can: is a second worker running",
+    PollProblem.DETACHED: "the tap went silent, and is opened again",
+    PollProblem.BROKEN: "its admin interface gave an answer that cannot be read",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PollFailed:
+    """A poll that failed; `detail` is the other side's own word."""
+
+    problem: PollProblem
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{_SENTENCES[self.problem]} ({self.detail})"
+
+
+class _FailedError(Exception):
+    def __init__(self, problem: PollProblem, detail: str) -> None:
+        super().__init__(detail)
+        self.failed = PollFailed(problem, detail)
+
+
+@dataclass(slots=True)
+class TapPoller:
+    """Polls the admin tap at `address` (`unix:PATH` or `host:port`).
+
+    request: makes the body of a `POST /tap` that is answered after at most `poll_ms`.
+    on_chunk: takes what came; must not block.
+    on_failure: is told each failed attempt.
+    polls: how many were answered to the end.
+    """
+
+    address: str
+    request: Callable[[], bytes]
+    on_chunk: Callable[[Chunk], object]
+    on_failure: Callable[[PollFailed], object]
+    poll_ms: int = POLL_MS
+    grace_s: float = GRACE_S
+    polls: int = 0
+    _answers: int = 0
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stop(self) -> None:
+        """Ask for no more; `run` ends when the polls under way have been answered."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Poll until `stop`, whatever becomes of the Envoy."""
+        pause = _FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            polls = self.polls
+            try:
+                await self._converse()
+            except _FailedError as error:
+                self.on_failure(error.failed)
+                pause = _FIRST_PAUSE_S if self.polls > polls else min(pause * 2, _LAST_PAUSE_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+
+    async def _converse(self) -> None:
+        """Poll over one connection until it fails or `stop`."""
+        try:
+            reader, writer = await _connect(self.address)
+        except OSError as error:
+            raise _FailedError(PollProblem.UNREACHABLE, error.strerror or str(error)) from error
+        try:
+            await self._poll(reader, writer)
+        except OSError as error:
+            raise _FailedError(PollProblem.UNREACHABLE, error.strerror or str(error)) from error
+        except BrokenAnswerError as error:
+            raise _FailedError(PollProblem.BROKEN, str(error)) from error
+        finally:
+            writer.close()
+
+    async def _poll(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        client = PipelinedClient()
+        writer.write(client.post("/tap", self.request()))
+        status, refusal = _OK, b""
+        while client.waiting:
+            for event in client.receive(await self._read(reader)):
+                match event:
+                    case Opened(status):
+                        self._answers += 1
+                        if status == _OK and not self._stopping.is_set():
+                            writer.write(client.post("/tap", self.request()))
+                    case Received(data) if status == _OK:
+                        self.on_chunk(Chunk(self._answers, data, time.time_ns() // 1000))
+                    case Received(data):
+                        refusal += data
+                    case Ended(closing):
+                        if status != _OK:
+                            raise _refused(status, refusal)
+                        self.polls += 1
+                        if closing:
+                            return
+
+    async def _read(self, reader: asyncio.StreamReader) -> bytes:
+        """Return what comes next; fails where nothing comes although a poll should be over."""
+        try:
+            data = await asyncio.wait_for(reader.read(_READ_BYTES), self.poll_ms / 1000 + self.grace_s)
+        except TimeoutError as error:
+            raise _FailedError(PollProblem.DETACHED, "no answer in time") from error
+        if not data:
+            raise _FailedError(PollProblem.UNREACHABLE, "the connection was closed")
+        return data
+
+
+async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if address.startswith("unix:"):
+        return await asyncio.open_unix_connection(address.removeprefix("unix:"), limit=_READ_BYTES)
+    host, _, port = address.rpartition(":")
+    return await asyncio.open_connection(host, int(port), limit=_READ_BYTES)
+
+
+def _refused(status: int, body: bytes) -> _FailedError:
+    """Tell Envoy's refusals apart by their text; the status is 400 for each (404, 409 would say as much)."""
+    text = body.decode(errors="replace").strip()
+    problem = PollProblem.BROKEN
+    if "already exists" in text or status == _CONFLICT:
+        problem = PollProblem.CONFLICT
+    elif "Unknown config id" in text or status == _NOT_FOUND:
+        problem = PollProblem.NO_TAP
+    return _FailedError(problem, f"HTTP {status}: {text}")
+
+
+_NOT_FOUND: Final = 404
+_CONFLICT: Final = 409
