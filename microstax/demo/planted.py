@@ -38,7 +38,7 @@ class Finding:
 CATALOG: Final = "catalog"
 
 PLANTED: Final = (
-    Finding(CATALOG, "GET /products", Kind.ORDER, "$.products[]"),
+    Finding(CATALOG, "GET /products", Kind.ORDER, "$.products"),
     Finding(CATALOG, "GET /products/{id}", Kind.MISSING, "$.price"),
     Finding(CATALOG, "GET /products/{id}", Kind.EXTRA, "$.amount"),
     Finding(CATALOG, "GET /products/{id}/shipping", Kind.NESTING, "$.weightGrams"),
@@ -47,7 +47,7 @@ PLANTED: Final = (
     Finding(CATALOG, "GET /products/{id}/availability", Kind.SLOWER),
     Finding(CATALOG, "GET /products/{id}/recommendations", Kind.SPIKE),
     Finding(CATALOG, "GET /categories", Kind.HEADER, "cache-control"),
-    Finding(CATALOG, "GET /categories/{id}", Kind.LENGTH, "$.items[]"),
+    Finding(CATALOG, "GET /categories/{id}", Kind.LENGTH, "$.items"),
     Finding(CATALOG, "GET /search", Kind.STATUS, "200 -> 500"),
 )
 """One line for each thing that `shop/catalog_v2.py` does differently."""

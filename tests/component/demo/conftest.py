@@ -17,7 +17,7 @@ START_ORDER: Iterable[type[Service]] = (Pricing, Inventory, Reviews, Orders, Cat
 
 
 class Shop:
-    """Where each service of the shop is, `catalog-v2` among them."""
+    """Where each service of the shop is, `catalog-v2` and `catalog-control` among them."""
 
     def __init__(self) -> None:
         self.urls: dict[str, str] = {}
@@ -28,8 +28,8 @@ class Shop:
         await server.start_server()
         stack.push_async_callback(server.close)
         self.urls[name] = f"http://127.0.0.1:{server.port}"
-        self.environ[f"{name.upper()}_SERVICE_HOST"] = "127.0.0.1"
-        self.environ[f"{name.upper()}_SERVICE_PORT"] = str(server.port)
+        self.environ[f"{name.upper().replace('-', '_')}_SERVICE_HOST"] = "127.0.0.1"
+        self.environ[f"{name.upper().replace('-', '_')}_SERVICE_PORT"] = str(server.port)
 
 
 @pytest.fixture
@@ -38,6 +38,7 @@ async def shop() -> AsyncIterator[Shop]:
         made = Shop()
         for kind in START_ORDER:
             await made.start(stack, kind, kind.name)
+        await made.start(stack, Catalog, "catalog-control")
         await made.start(stack, CatalogV2, "catalog-v2")
         yield made
 
