@@ -4,17 +4,19 @@ import shutil
 import signal
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Final, NoReturn, TextIO
+from typing import Any, Final, NoReturn, TextIO, TypeAlias
 
 from microstax.demo.users import load_command
 from microstax.demo.workspace import Workspace
 from microstax.errors import FaultError
 
 OVERLAY: Final = "shadow-test"
+
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | None
 
 
 @contextmanager
@@ -42,18 +44,32 @@ def _remove(home: Path) -> None:
 @contextmanager
 def terminable() -> Iterator[None]:
     """Clean up on SIGTERM as on Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def end(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, end)
+    with _handling({signal.SIGTERM: end}):
+        yield
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let cleaning up come to its end, also under a second Ctrl-C: half of it would leave processes behind."""
+    with _handling({signal.SIGTERM: signal.SIG_IGN, signal.SIGINT: signal.SIG_IGN}):
+        yield
+
+
+@contextmanager
+def _handling(handlers: Mapping[signal.Signals, Handler]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def how_to_look_around(workspace: Workspace, state: Path, rate: float) -> Iterator[str]:

@@ -15,7 +15,7 @@ from microstax.demo.commands import CommandFailedError, CommandLine
 from microstax.demo.planted import PLANTED, UNSAFE_ROUTES, WITHOUT_DRIFT
 from microstax.demo.progress import Progress
 from microstax.demo.proof import Claim, Requests, claims
-from microstax.demo.stage import OVERLAY, folders, how_to_look_around, terminable
+from microstax.demo.stage import OVERLAY, folders, how_to_look_around, terminable, undisturbed
 from microstax.demo.users import Users
 from microstax.demo.workspace import Workspace, write_files
 from microstax.errors import EXIT_DIFFERENT, EXIT_DONE, FaultError, RefusedError
@@ -81,11 +81,12 @@ class Story:
             right = self._told(enough_pairs)
         except BaseException:
             # What went wrong first is what the user must read; a control plane that is gone cannot be stopped.
-            with suppress(CommandFailedError):
+            with suppress(CommandFailedError), undisturbed():
                 self._stop()
             raise
         if not keep:
-            self._stop()
+            with undisturbed():
+                self._stop()
         return right
 
     def _told(self, enough_pairs: int) -> bool:
