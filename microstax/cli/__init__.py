@@ -9,6 +9,8 @@ def main() -> NoReturn:
     """Run the command line and end the process with the exit code of the contract (README, "Exit codes")."""
     import sys
 
-    from microstax.cli.failure import run
-
+    try:
+        from microstax.cli.failure import run
+    except KeyboardInterrupt:  # Ctrl-C while Python still reads the program
+        sys.exit(130)
     sys.exit(run(sys.argv[1:]))

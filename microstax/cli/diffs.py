@@ -14,6 +14,7 @@ from microstax.cli.pairs import echo_pair
 from microstax.cli.shape import command
 from microstax.cli.values import duration
 from microstax.errors import EXIT_DIFFERENT, EXIT_DONE, EXIT_UNDECIDED, MicrostaxError, UsageError
+from microstax.model.ignore import KINDS
 from microstax.report.render import FORMATS, render
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ def exit_code(document: "ReportDocument", *, gate: bool) -> int:
 def filter_options(function: "click.decorators.FC") -> "click.decorators.FC":
     """Add the options that choose what of a report is shown."""
     function = click.option(
-        "--kind", default="", metavar="K", help="Only this kind of difference: status, missing, type, value, ..."
+        "--kind",
+        type=click.Choice(KINDS),
+        metavar="K",
+        help=f"Only this kind of difference: {', '.join(KINDS)}.",
     )(function)
     function = click.option(
         "--endpoint", default="", metavar="E", help="Only this endpoint, as the report names it: 'GET /products/{id}'."
@@ -127,7 +131,7 @@ def diffs(
     name: str,
     service: str,
     endpoint: str,
-    kind: str,
+    kind: str | None,
     watch: bool,
     pair_id: str | None,
     gate: bool,
@@ -140,7 +144,7 @@ def diffs(
     NAME is the overlay; the report is about what was mirrored so far.
     """
     _check(watch=watch, gate=gate, wait=wait, pair_id=pair_id, output=output)
-    question = Question(overlay=name, service=service, endpoint=endpoint, kind=kind, min_pairs=min_pairs)
+    question = Question(overlay=name, service=service, endpoint=endpoint, kind=kind or "", min_pairs=min_pairs)
     with settings.client() as client:
         if pair_id is not None:
             _show_pair(client, name, pair_id, output)

@@ -8,6 +8,7 @@ from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.listing import echo_facts, echo_json, echo_table, output_option, plain
 from microstax.cli.shape import Group, command
 from microstax.errors import UsageError
+from microstax.model.ignore import KINDS
 
 if TYPE_CHECKING:
     from microstax.generated.management.microstax.management.v1 import IgnoreRule
@@ -30,13 +31,26 @@ def ignore() -> None:
 @click.option("--service", default="", metavar="S", help="Only of this service.")
 @click.option("--endpoint", default="", metavar="E", help="Only at this endpoint, as the report names it.")
 @click.option("--path", default="", metavar="P", help="Only at this path of the body (or this header's name).")
-@click.option("--kind", default="", metavar="K", help="Only this kind of difference, as the report names it.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    metavar="K",
+    help=f"Only this kind of difference: {', '.join(KINDS)}.",
+)
 @click.option("--reason", default="", metavar="TEXT", help="Why; shown in the list of rules.")
 @output_option()
 @settings_options
 @pass_settings
 def add(
-    settings: Settings, *, overlay: str, service: str, endpoint: str, path: str, kind: str, reason: str, output: str
+    settings: Settings,
+    *,
+    overlay: str,
+    service: str,
+    endpoint: str,
+    path: str,
+    kind: str | None,
+    reason: str,
+    output: str,
 ) -> None:
     """Add a rule: what matches all of its options is counted as ignored and is no drift."""
     if not (service or endpoint or path or kind):
@@ -44,7 +58,7 @@ def add(
     from microstax.api.methods import ADD_IGNORE_RULE
 
     request = ADD_IGNORE_RULE.request(
-        overlay=overlay, service=service, endpoint=endpoint, path=path, kind=kind, reason=reason
+        overlay=overlay, service=service, endpoint=endpoint, path=path, kind=kind or "", reason=reason
     )
     with settings.client() as client:
         made = client.call(ADD_IGNORE_RULE, request)

@@ -33,7 +33,7 @@ def diff(
     file: str,
     service: str,
     endpoint: str,
-    kind: str,
+    kind: str | None,
     pair_id: str | None,
     gate: bool,
     min_pairs: int,
@@ -50,5 +50,5 @@ def diff(
     if pair_id is not None:
         echo_pair(find_pair(file, pair_id), output)
         return
-    selection = Selection(service=service, endpoint=endpoint, kind=kind, min_pairs=min_pairs)
+    selection = Selection(service=service, endpoint=endpoint, kind=kind or "", min_pairs=min_pairs)
     context.exit(report(settings, report_of(file, selection), output, gate=gate))

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 def echo_pair(triple: "Triple", output: str) -> None:
     """Print the pair with the differences that the rules of today find in it."""
-    from microstax.offline import differences_of
+    from microstax.offline import compared
     from microstax.report.pair import pair_document, render_pair
 
-    found, noise = differences_of(triple)
+    pair = compared(triple)
     if output == "json":
-        echo_json(pair_document(triple, found, noise))
+        echo_json(pair_document(pair))
     else:
-        click.echo(render_pair(triple, found, noise, width=screen.width(), colour=screen.colour()), nl=False)
+        click.echo(render_pair(pair, width=screen.width(), colour=screen.colour()), nl=False)

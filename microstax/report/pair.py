@@ -4,7 +4,8 @@ The differences are found by the caller and only shown here. Bodies are pretty-p
 """
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 from microstax.model.difference import (
@@ -21,35 +22,44 @@ from microstax.report.text import milliseconds, number, visible, wrap
 _SHOWN_BINARY: Final = 256
 
 
-def render_pair(
-    triple: Triple,
-    differences: Sequence[Difference],
-    noise: Collection[Difference] = (),
-    *,
-    width: int = 80,
-    colour: bool = False,
-) -> str:
-    """Return the pair as text of `width` columns; `noise` are those differences that the control shows too."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedPair:
+    """A pair with what was found: `noise` are those differences that the control shows at the same place.
+
+    `not_compared` is the reason why the pair (or only its bodies) could not be compared.
+    """
+
+    triple: Triple
+    differences: tuple[Difference, ...]
+    noise: tuple[Difference, ...] = ()
+    not_compared: str | None = None
+
+
+def render_pair(pair: ComparedPair, *, width: int = 80, colour: bool = False) -> str:
+    """Return the pair as text of `width` columns."""
+    triple = pair.triple
     lines = [*wrap(visible(f"pair {triple.id} of {triple.service} in {triple.overlay}"), width), ""]
     lines += [piece for line in request_lines(triple.baseline.request) for piece in wrap(visible(line), width)]
-    lines += ["", *_found(differences, noise, width)]
+    lines += ["", *_found(pair, width)]
     for name, other in (("branch", triple.branch), ("control", triple.control)):
         if other is not None:
             lines += ["", *_both(triple.baseline, other, name, width=width, colour=colour)]
     return "\n".join(lines) + "\n"
 
 
-def pair_document(triple: Triple, differences: Sequence[Difference], noise: Collection[Difference] = ()) -> Any:
+def pair_document(pair: ComparedPair) -> Any:
     """Return the same as JSON types: bodies as text where they are UTF-8, else as hexadecimal."""
+    triple = pair.triple
     sides = {"baseline": triple.baseline, "branch": triple.branch, "control": triple.control}
     return {
         "pair": triple.id,
         "service": triple.service,
         "overlay": triple.overlay,
+        "not_compared": pair.not_compared,
         "request": _request_document(triple.baseline.request),
         "differences": [
-            {"kind": kind, "where": where, "change": change, "noise": difference in noise}
-            for difference in differences
+            {"kind": kind, "where": where, "change": change, "noise": difference in pair.noise}
+            for difference in pair.differences
             for kind, where, change in [described(difference)]
         ],
         "responses": {name: _side_document(side) if side else None for name, side in sides.items()},
@@ -147,15 +157,16 @@ def _indented(value: Any, indent: str, lead: str, tail: str = "") -> Iterator[st
     yield f"{indent}{closing}{tail}"
 
 
-def _found(differences: Sequence[Difference], noise: Collection[Difference], width: int) -> Iterator[str]:
-    if not differences:
-        yield "No difference."
-        return
-    yield f"{number(len(differences))} {'difference' if len(differences) == 1 else 'differences'}:"
-    for difference in differences:
+def _found(pair: ComparedPair, width: int) -> Iterator[str]:
+    if pair.not_compared:
+        yield f"Not compared: {visible(pair.not_compared)}."
+    count = len(pair.differences)
+    if count or not pair.not_compared:
+        yield f"{number(count)} {'difference' if count == 1 else 'differences'}:" if count else "No difference."
+    for difference in pair.differences:
         kind, where, change = described(difference)
-        aside = " (the control differs too: noise)" if difference in noise else ""
-        first, *rest = wrap(visible(f"{kind} {where}: {change}{aside}".replace(" :", ":")), width - 4)
+        aside = " (the control differs too: noise)" if difference in pair.noise else ""
+        first, *rest = wrap(visible(f"{f'{kind} {where}'.strip()}: {change}{aside}"), width - 4)
         yield f"  {first}"
         yield from (f"    {line}" for line in rest)
 

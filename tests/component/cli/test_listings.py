@@ -1,7 +1,6 @@
 """Lists and objects: tables as golden files, JSON that names every field, logs, exports, completion."""
 
 import asyncio
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path

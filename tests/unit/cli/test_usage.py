@@ -30,6 +30,8 @@ WRONG = [
     ("env diffs x --watch -o html", "--watch can be printed as table or json, not as html."),
     ("env diffs x --pair 1 -o junit", "--pair can be printed as table or json, not as junit."),
     ("env diffs x --pair 1 --gate", "--pair shows one pair, which has no verdict"),
+    ("env diffs x --kind colour", "'colour' is not one of 'status', 'shape', 'value', 'header', 'missing'"),
+    ("ignore add --kind colour", "'colour' is not one of"),
     ("env diffs x -o yaml", "'yaml' is not one of"),
     ("env promote x --context kind", "--context is for Kubernetes, and this control plane runs the local runtime"),
     ("env promote x --namespace shop", "--namespace is for Kubernetes"),

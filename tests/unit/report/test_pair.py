@@ -20,7 +20,7 @@ from microstax.model.difference import (
     ValueDifference,
 )
 from microstax.model.exchange import Exchange, Request, Response, Side, Triple
-from microstax.report.pair import body_lines, described, pair_document, render_pair
+from microstax.report.pair import ComparedPair, body_lines, described, pair_document, render_pair
 from microstax.report.sides import rows, side_by_side
 from microstax.report.text import cells
 
@@ -47,11 +47,11 @@ BASELINE = b'{"id": 9007199254740993, "name": "lamp", "price": 12.50, "tags": ["
 BRANCH = b'{"id": 9007199254740993, "name": "lamp", "price": "12.50", "tags": ["a"], "at": "10:01"}'
 CONTROL = b'{"id": 9007199254740993, "name": "lamp", "price": 12.50, "tags": ["a", "b"], "at": "10:02"}'
 NOISE = ValueDifference(path="$.at", baseline='"10:00"', branch='"10:01"')
-FOUND: list[Difference] = [
+FOUND: tuple[Difference, ...] = (
     ShapeDifference(kind=ShapeKind.TYPE, path="$.price", baseline="number", branch="string"),
     ShapeDifference(kind=ShapeKind.LENGTH, path="$.tags", baseline="2", branch="1"),
     NOISE,
-]
+)
 
 
 def triple(*, control: bool = True) -> Triple:
@@ -65,23 +65,29 @@ def triple(*, control: bool = True) -> Triple:
     )
 
 
+def pair(
+    shown: Triple | None = None, differences: tuple[Difference, ...] = FOUND, noise: tuple[Difference, ...] = ()
+) -> ComparedPair:
+    return ComparedPair(triple=shown or triple(), differences=differences, noise=noise)
+
+
 @pytest.mark.parametrize(("width", "colour"), [(80, False), (140, True)])
 def test_golden(golden: Callable[[str, str], None], width: int, *, colour: bool) -> None:
-    golden(f"pair-{width}.txt", render_pair(triple(), FOUND, [NOISE], width=width, colour=colour))
+    golden(f"pair-{width}.txt", render_pair(pair(noise=(NOISE,)), width=width, colour=colour))
 
 
 def test_what_the_control_shows_too_is_called_noise() -> None:
-    text = render_pair(triple(), FOUND, [NOISE], width=120)
+    text = render_pair(pair(noise=(NOISE,)), width=120)
     assert 'value $.at: "10:00" -> "10:01" (the control differs too: noise)' in text
     assert "type $.price: number -> string\n" in text
 
 
 def test_without_a_control_there_is_no_third_answer() -> None:
-    assert "CONTROL" not in render_pair(triple(control=False), FOUND, width=80)
+    assert "CONTROL" not in render_pair(pair(triple(control=False)), width=80)
 
 
 def test_a_pair_without_differences_says_so() -> None:
-    assert "No difference." in render_pair(triple(), [], width=80)
+    assert "No difference." in render_pair(pair(differences=()), width=80)
 
 
 def test_numbers_stand_as_they_were_sent() -> None:
@@ -103,15 +109,19 @@ def test_bodies_that_are_no_json_are_shown_as_they_are() -> None:
 
 
 def test_answers_that_are_not_the_branchs_say_so() -> None:
-    pair = triple(control=False)
-    timeout = Response(status=504, headers=(), local_reason="UT")
-    assert "(answered by Envoy: UT)" in render_pair(replace(pair, branch=replace(pair.branch, response=timeout)), [])
-    missing = replace(pair, branch=replace(pair.branch, response=None))
-    assert "(no answer was captured)" in render_pair(missing, [], width=120)
+    whole = triple(control=False)
+
+    def shown(response: Response | None, reason: str | None = None) -> str:
+        changed = replace(whole, branch=replace(whole.branch, response=response))
+        return render_pair(ComparedPair(triple=changed, differences=(), not_compared=reason), width=140)
+
+    timeout = shown(Response(status=504, headers=(), local_reason="UT"), "branch_timeout")
+    assert "(answered by Envoy: UT)" in timeout
+    assert "Not compared: branch_timeout." in timeout
+    assert "No difference" not in timeout
+    assert "(no answer was captured)" in shown(None)
     cut = Response(status=200, headers=(), body=b"abc", truncated=True, body_size=70000)
-    assert "(body of 70,000 bytes cut at the limit)" in render_pair(
-        replace(pair, branch=replace(pair.branch, response=cut)), [], width=140
-    )
+    assert "(body of 70,000 bytes cut at the limit)" in shown(cut)
 
 
 @pytest.mark.parametrize(
@@ -130,19 +140,19 @@ def test_described(difference: Difference, expected: tuple[str, str, str]) -> No
 
 
 def test_the_document_of_a_pair_is_json() -> None:
-    shown = json.loads(json.dumps(pair_document(triple(), FOUND, [NOISE])))
+    shown = json.loads(json.dumps(pair_document(pair(noise=(NOISE,)))))
     assert [item["noise"] for item in shown["differences"]] == [False, False, True]
     assert shown["responses"]["branch"]["body"] == {"text": BRANCH.decode()}
     assert shown["responses"]["baseline"]["latency_ms"] == 3.2
     assert shown["request"]["path"] == "/products/7?currency=EUR"
-    assert pair_document(triple(control=False), [])["responses"]["control"] is None
+    assert pair_document(pair(triple(control=False)))["responses"]["control"] is None
 
 
 @given(body=st.binary(max_size=60), width=st.integers(20, 120))
 @settings(max_examples=60, deadline=None)
 def test_a_pair_of_anything_keeps_to_the_width_and_is_harmless(body: bytes, width: int) -> None:
-    pair = replace(triple(), branch=exchange(Side.BRANCH, body + b"\x1b[2J\xc2\x9b"))
-    text = render_pair(pair, FOUND, width=width)
+    hostile = replace(triple(), branch=exchange(Side.BRANCH, body + b"\x1b[2J\xc2\x9b"))
+    text = render_pair(pair(hostile), width=width)
     assert all(char.isprintable() or char == "\n" for char in text)
     assert all(cells(line) <= width for line in text.splitlines())
 
