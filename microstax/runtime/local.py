@@ -133,14 +133,17 @@ class LocalRuntime:
         self._listeners.append(listener)
 
     def _find(self) -> dict[ProcessKey, Leader | None]:
-        leaders = self._records.living()
-        found: dict[ProcessKey, Leader | None] = dict(leaders)
+        recorded = self._records.read()
+        found = {key: leader for key, leader in recorded.items() if leader}
+        strays: dict[ProcessKey, Leader | None] = {}
         for one in marked_processes(self._state):
-            if one.key not in found and one.info.session == one.info.identity.pid:
+            if one.key in found:
+                continue
+            strays.setdefault(one.key, None)
+            if one.key not in recorded and one.info.session == one.info.identity.pid:
                 # Killed between starting a process and recording it: the oldest session of a key is the leader's.
                 found[one.key] = Leader(one.info.identity, one.digest)
-            found.setdefault(one.key, None)
-        return found
+        return strays | found
 
     async def _stop_many(self, keys: list[ProcessKey]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -153,6 +156,8 @@ class LocalRuntime:
             await supervisor.stop()
         elif key in self._found:
             await self._stop_stray(key)
+        else:
+            self._records.remove(key)
 
     async def _stop_stray(self, key: ProcessKey) -> None:
         leader = self._found.pop(key)

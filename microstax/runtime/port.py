@@ -40,6 +40,7 @@ class ProcessKey:
 class ProcessSpec:
     """What to run. `environ` is added to the control plane's own; `health` None means: alive is healthy.
 
+    The port of `address` is passed in `PORT`, and `$(NAME)` in the command is replaced by the variable's value.
     `command` empty and `address` set describes a server that runs already elsewhere (`url`): it is only watched.
     `health_socket` checks a unix socket (an Envoy's admin, GET /ready) instead of `address`.
     """

@@ -48,16 +48,10 @@ class Records:
         """Forget a process."""
         self._path(key).unlink(missing_ok=True)
 
-    def living(self) -> dict[ProcessKey, Leader]:
-        """Return the leaders that still run; records of dead ones are removed."""
-        found: dict[ProcessKey, Leader] = {}
-        for path in sorted(self._folder.glob("*.json")):
-            entry = self._read(path)
-            if entry and is_alive(entry[1].identity) and _is_ours(entry[1].identity.pid):
-                found[entry[0]] = entry[1]
-            else:
-                path.unlink(missing_ok=True)
-        return found
+    def read(self) -> dict[ProcessKey, Leader | None]:
+        """Return the leader of every key that has a record of this boot: None if it does not run any more."""
+        entries = filter(None, map(self._read, sorted(self._folder.glob("*.json"))))
+        return {key: leader if _runs_for_us(leader) else None for key, leader in entries}
 
     def _read(self, path: Path) -> tuple[ProcessKey, Leader] | None:
         try:
@@ -74,8 +68,9 @@ class Records:
         return self._folder / f"{key.group}~{key.name}~{key.role}.json"
 
 
-def _is_ours(pid: int) -> bool:
+def _runs_for_us(leader: Leader) -> bool:
     try:
-        return os.stat(f"/proc/{pid}").st_uid == os.geteuid()  # noqa: PTH116
+        owner = os.stat(f"/proc/{leader.identity.pid}").st_uid  # noqa: PTH116
     except OSError:
         return False
+    return owner == os.geteuid() and is_alive(leader.identity)
