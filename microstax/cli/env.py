@@ -9,7 +9,6 @@ from microstax.cli.listing import aligned, echo_facts, echo_json, echo_table, mo
 from microstax.cli.progress import follow
 from microstax.cli.shape import Group, Lazy, command
 from microstax.cli.sources import read_source
-from microstax.errors import UsageError
 from microstax.report.text import visible
 
 if TYPE_CHECKING:
@@ -145,14 +144,10 @@ def promote(
     settings: Settings, *, name: str, file: str | None, context: str | None, namespace: str | None, output: str
 ) -> None:
     """Make the environment NAME a baseline: the stable source of traffic, if all of its services are healthy."""
-    if context or namespace:
-        flag = "--context" if context else "--namespace"
-        raise UsageError(
-            f"{flag} is for Kubernetes, and this control plane runs the local runtime: leave it out, and create the "
-            f"environment with 'microstax env create {name} --file env.yaml'."
-        )
     from microstax.api.methods import PROMOTE_ENVIRONMENT
 
-    request = PROMOTE_ENVIRONMENT.request(name=name, file=read_source(file) if file else None)
+    request = PROMOTE_ENVIRONMENT.request(
+        name=name, file=read_source(file) if file else None, context=context or "", namespace=namespace or ""
+    )
     with settings.client() as client:
         follow(settings, client.stream(PROMOTE_ENVIRONMENT, request), output=output)

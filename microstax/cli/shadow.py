@@ -10,7 +10,6 @@ from microstax.cli.progress import follow
 from microstax.cli.shape import command
 from microstax.cli.values import methods_list, share, size
 from microstax.errors import UsageError
-from microstax.model.overlay import SAFE_METHODS
 from microstax.model.shadow import ControlMode
 
 
@@ -27,16 +26,6 @@ def check_idle(given: Mapping[str, object], *, disable: bool) -> None:
     idle = [flag for flag, value in given.items() if value]
     if disable and idle:
         raise UsageError(f"{idle[0]} says how to mirror and has no meaning with --disable: leave it out.")
-
-
-def check_methods(methods: tuple[str, ...], *, unsafe: bool) -> None:
-    """Raise UsageError for methods that change the world, unless the user accepts that they run twice."""
-    harmful = [method for method in methods if method not in SAFE_METHODS]
-    if harmful and not unsafe:
-        raise UsageError(
-            f"--methods {','.join(harmful)} would repeat requests that change the world in the branch: leave "
-            "them out, or add --unsafe-methods if the branch's data may be changed."
-        )
 
 
 @command(
@@ -98,7 +87,6 @@ def shadow(
         "--max-body": max_body,
     }
     check_idle(given, disable=disable)
-    check_methods(methods or (), unsafe=unsafe_methods)
     from microstax.api.methods import SET_SHADOW
 
     request = SET_SHADOW.request(

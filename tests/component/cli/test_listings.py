@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from microstax.api import methods
+from microstax.errors import RefusedError
 from microstax.generated.management.microstax.management import v1
 from microstax.model.record import read_pair_file
 
@@ -197,6 +198,14 @@ async def test_promote_may_bring_its_file(cli: Any, management: Any) -> None:
     management.on(methods.PROMOTE_ENVIRONMENT, [v1.Progress(done=True)])
     assert (await cli("env", "promote", "shop", "--file", "-", stdin="# ü\n".encode())).code == 0
     assert management.requests[0].file.text == "# ü\n"
+
+
+async def test_promote_leaves_it_to_the_control_plane_what_a_context_means(cli: Any, management: Any) -> None:
+    refusal = RefusedError("--context and --namespace are about a Kubernetes cluster: leave them out.")
+    management.on(methods.PROMOTE_ENVIRONMENT, refusal)
+    ended = await cli("env", "promote", "shop", "--context", "kind", "--namespace", "n")
+    assert (ended.code, ended.err) == (2, f"Error: {refusal.message}\n")
+    assert management.requests == [v1.PromoteEnvironmentRequest(name="shop", context="kind", namespace="n")]
 
 
 async def test_ignore_sends_the_rule(cli: Any, management: Any) -> None:
