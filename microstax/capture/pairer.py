@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from microstax.capture.reasons import ReasonFor, is_answer, why_no_baseline, why_no_branch
+from microstax.capture.reasons import branch_of, is_answer, why_no_baseline
 from microstax.capture.tap_trace import Unusable
 from microstax.model.exchange import Exchange, NotCompared, Side, Triple
 from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS, ControlMode
@@ -50,14 +50,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """All that will come of one request has come."""
+    """All that will come of one request has come. Whether it can be compared is the differ's to say."""
 
     triple: Triple
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A mirrored request that cannot be compared."""
+    """A mirrored request of which a side is missing."""
 
     service: str
     overlay: str
@@ -100,7 +100,6 @@ class Pairer:
     `unexplained` counts baselines that stayed alone where several overlays could have had a copy.
     """
 
-    reason_for: ReasonFor
     limits: Limits = field(default_factory=Limits)
     late: int = 0
     repeated: int = 0
@@ -209,16 +208,29 @@ class Pairer:
         elif half.branch is not None:
             self.repeated += 1
             return
-        elif (
-            reason := why_no_branch(
-                arrival, age_us=age_us, timeout_us=self._timeout(key[0], overlay), reason_for=self.reason_for
-            )
-        ) is not None:
-            self._lose(key, half, overlay, reason, commands)
-        elif isinstance(arrival, Exchange):
-            half.branch = arrival
-            self._hold(entry, arrival)
+        else:
+            self._branch(key, entry, overlay, arrival, commands, age_us=age_us)
         self._resolve(key, entry, overlay, commands, now_us=now_us)
+
+    def _branch(
+        self,
+        key: Key,
+        entry: _Entry,
+        overlay: str,
+        arrival: Exchange | Unusable,
+        commands: list[Command],
+        *,
+        age_us: int | None,
+    ) -> None:
+        half = entry.halves[overlay]
+        overdue = age_us is not None and age_us >= self._timeout(key[0], overlay)
+        branch = branch_of(arrival, overdue=overdue)
+        if isinstance(branch, Exchange):
+            half.branch = branch
+            half.control_settled = half.control_settled or not is_answer(branch)
+            self._hold(entry, branch)
+        else:
+            self._lose(key, half, overlay, branch, commands)
 
     def _control(self, entry: _Entry, half: _Half, arrival: Exchange | Unusable) -> None:
         if half.control_settled:

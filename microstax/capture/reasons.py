@@ -1,51 +1,45 @@
-"""Why one side's trace cannot be compared: pure functions of what the trace says."""
+"""What one side's trace is worth to a pair: pure functions of what the trace says.
 
-from collections.abc import Callable
+Whether two captured answers can be compared is the differ's to say; here is only what has no answer to hand on.
+"""
+
+from dataclasses import replace
+from typing import Final
 
 from microstax.capture.tap_trace import Unusable
 from microstax.model.exchange import Exchange, NotCompared
 
-ReasonFor = Callable[[str], NotCompared | None]
-"""Tells what Envoy's response flags mean (`microstax.envoy.reason_for`), None where the side answered after all."""
+TIMEOUT_FLAG: Final = "UT"
+"""Envoy's response flag for an upstream that did not answer in time."""
 
 
 def why_no_baseline(arrival: Exchange | Unusable) -> NotCompared | None:
-    """Return why a baseline's trace cannot be compared, None if it can. What its users got from Envoy is its answer."""
+    """Return why a baseline's trace gives no side of a pair, None if it does."""
     if isinstance(arrival, Unusable):
         return NotCompared.TRUNCATED if arrival.cut_short else NotCompared.UNDECODABLE
-    if arrival.response is None:
-        return NotCompared.CAPTURE_GAP
-    return NotCompared.TRUNCATED if arrival.response.truncated else None
+    return NotCompared.CAPTURE_GAP if arrival.response is None else None
 
 
-def why_no_branch(
-    arrival: Exchange | Unusable, *, age_us: int | None, timeout_us: int, reason_for: ReasonFor
-) -> NotCompared | None:
-    """Return why a branch's trace cannot be compared, None if it can.
+def branch_of(arrival: Exchange | Unusable, *, overdue: bool) -> Exchange | NotCompared:
+    """Return the branch's side of a pair, or why there is none. `overdue`: it was delivered when its time was over.
 
     A trace does not say that a stream was reset in the middle of an answer. So an answer that has no length and was
-    delivered (`age_us` after its request) when the branch's time was over is taken for one that the timeout cut.
+    delivered after the branch's time is taken for one that the timeout cut, and marked as Envoy marks the others.
     """
-    overdue = age_us is not None and age_us >= timeout_us
     if isinstance(arrival, Unusable):
         if not arrival.cut_short:
             return NotCompared.UNDECODABLE
         return NotCompared.BRANCH_TIMEOUT if overdue else NotCompared.BRANCH_ERROR
-    response = arrival.response
-    if response is None:
-        return NotCompared.BRANCH_TIMEOUT if overdue else NotCompared.BRANCH_ERROR
-    if response.local_reason is not None and (reason := reason_for(response.local_reason)) is not None:
-        return reason
-    if overdue and not _is_known_whole(arrival):
-        return NotCompared.BRANCH_TIMEOUT
-    return NotCompared.TRUNCATED if response.truncated else None
+    if arrival.response is None:
+        return arrival if overdue else NotCompared.BRANCH_ERROR
+    if overdue and arrival.response.local_reason is None and not _is_known_whole(arrival):
+        return replace(arrival, response=replace(arrival.response, local_reason=TIMEOUT_FLAG))
+    return arrival
 
 
 def is_answer(arrival: Exchange | Unusable) -> bool:
-    """Tell whether the side itself answered, and wholly."""
-    if isinstance(arrival, Unusable) or arrival.response is None:
-        return False
-    return arrival.response.local_reason is None and not arrival.response.truncated
+    """Tell whether the side itself answered."""
+    return isinstance(arrival, Exchange) and arrival.response is not None and arrival.response.local_reason is None
 
 
 def _is_known_whole(exchange: Exchange) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from microstax.capture.pairer import Command, Expected, Limits, Lost, Paired, Pairer
 from microstax.capture.tap_trace import Unusable
-from microstax.envoy.flags import reason_for
+from microstax.diff.compare import why_not_compared
 from microstax.model.exchange import Exchange, NotCompared, Side
 from microstax.model.shadow import ControlMode
 from microstax.testing import a_response, an_exchange
@@ -77,11 +77,14 @@ def shown(command: Command) -> str:
     suffix = "" if overlay == "shadow-test" else f"@{overlay}"
     if isinstance(command, Lost):
         return command.reason + suffix
+    reason = why_not_compared(command.triple)
+    if reason is not None:
+        return f"branch: {reason}{suffix}"
     return ("branch+control" if command.triple.control else "branch") + suffix
 
 
 def playbook(*expected: Expected, limits: Limits | None = None) -> Playbook:
-    pairer = Pairer(reason_for, limits or Limits())
+    pairer = Pairer(limits or Limits())
     pairer.expect({"catalog": expected or (Expected(overlay="shadow-test"),)})
     return Playbook(pairer)
 
@@ -174,27 +177,10 @@ def test_a_late_control_changes_nothing() -> None:
     assert len(book.pairer) == 0
 
 
-@pytest.mark.parametrize(
-    ("flags", "reason"),
-    [
-        ("UT", NotCompared.BRANCH_TIMEOUT),
-        ("UO", NotCompared.BRANCH_OVERFLOW),
-        ("UF", NotCompared.BRANCH_ERROR),
-        ("UC", NotCompared.BRANCH_ERROR),
-        ("UH", NotCompared.BRANCH_ERROR),
-        ("UF,URX", NotCompared.BRANCH_ERROR),
-        ("UT,DC", NotCompared.BRANCH_TIMEOUT),
-    ],
-)
-def test_envoys_answer_in_place_of_the_branch_is_a_reason(flags: str, reason: NotCompared) -> None:
-    playbook() >> BASELINE >> branch(flags) << reason
-    playbook() >> branch(flags) << reason >> BASELINE >> Tick(60)
-
-
-def test_the_baselines_half_of_a_lost_request_is_not_lost_once_more() -> None:
-    book = playbook() >> branch("UT") << NotCompared.BRANCH_TIMEOUT
-    book >> BASELINE >> Tick(60)
-    assert len(book.pairer) == 0
+def test_envoys_answer_in_place_of_the_branch_is_handed_on_with_its_reason() -> None:
+    playbook() >> BASELINE >> branch("UT") << "branch: branch_timeout"
+    playbook() >> branch("UO") >> BASELINE << "branch: branch_overflow"
+    playbook(COPY) >> BASELINE >> branch("UF,URX") << "branch: branch_error"
 
 
 def test_what_the_user_got_from_envoy_is_the_baselines_answer() -> None:
@@ -225,15 +211,9 @@ def test_a_drop_explains_no_branch_that_was_seen() -> None:
 
 def test_truncated_sides() -> None:
     cut = a_response(truncated=True)
-    playbook() >> BASELINE >> branch(truncated=True) << NotCompared.TRUNCATED
-    playbook() >> an_exchange(response=cut) << NotCompared.TRUNCATED >> BRANCH >> Tick(60)
-    playbook(COPY) >> BASELINE >> BRANCH >> an_exchange(Side.CONTROL, response=cut) << "branch"
-
-
-def test_a_truncated_request_is_no_reason() -> None:
-    request = an_exchange().request
-    assert request.truncated is False
-    playbook() >> BASELINE >> BRANCH << "branch"
+    playbook() >> BASELINE >> branch(truncated=True) << "branch: truncated"
+    playbook() >> an_exchange(response=cut) >> BRANCH << "branch: truncated"
+    playbook(COPY) >> BASELINE >> BRANCH >> an_exchange(Side.CONTROL, response=cut) << "branch+control"
 
 
 def test_undecodable_sides() -> None:
@@ -245,7 +225,7 @@ def test_undecodable_sides() -> None:
 def test_a_side_that_never_answered() -> None:
     silent = an_exchange(Side.BRANCH, answered=False)
     playbook() >> BASELINE >> Aged(silent, 1) << NotCompared.BRANCH_ERROR
-    playbook() >> BASELINE >> Aged(silent, 15.2) << NotCompared.BRANCH_TIMEOUT
+    playbook() >> BASELINE >> Aged(silent, 15.2) << "branch: branch_timeout"
     playbook() >> an_exchange(answered=False) << NotCompared.CAPTURE_GAP >> BRANCH
 
 
@@ -258,7 +238,7 @@ def test_an_answer_that_broke_off() -> None:
 
 def test_a_stream_that_outlives_its_time_is_a_timeout() -> None:
     """Envoy resets it in the middle, and the trace looks like that of a whole answer."""
-    playbook() >> BASELINE >> Aged(branch(), 15.1) << NotCompared.BRANCH_TIMEOUT
+    playbook() >> BASELINE >> Aged(branch(), 15.1) << "branch: branch_timeout"
     playbook() >> BASELINE >> Aged(branch(), 14.9) << "branch"
 
 
@@ -295,7 +275,7 @@ def test_a_baseline_that_names_its_overlay_waits_for_no_other() -> None:
 
 
 def test_traces_that_come_before_the_control_plane_told_of_the_shadow_are_paired() -> None:
-    book = Playbook(Pairer(reason_for))
+    book = Playbook(Pairer())
     book >> BASELINE >> BRANCH << "branch"
     book >> an_exchange(id="id-2") >> Tick(60)
     assert len(book.pairer) == 0

@@ -8,7 +8,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from microstax.capture.pairer import Command, Expected, Limits, Lost, Paired, Pairer
 from microstax.capture.tap_trace import Unusable
-from microstax.envoy.flags import reason_for
 from microstax.model.exchange import Exchange, Side
 from microstax.model.shadow import ControlMode
 from microstax.testing import a_response, an_exchange
@@ -24,7 +23,7 @@ class PairerMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pairer = Pairer(reason_for, LIMITS)
+        self.pairer = Pairer(LIMITS)
         self.pairer.expect(
             {
                 "catalog": (
