@@ -1,7 +1,7 @@
 """The processes that the state asks for: started in order, adopted after a crash, stopped when no longer wanted."""
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from microstax.blueprint import start_waves
@@ -27,22 +27,27 @@ class Fleet:
         self._envoy_process: Final = envoy_process
         self._worker_process: Final = worker_process
 
-    async def restore(self, state: State, plan_nodes: Iterable[str]) -> list[Coroutine[Any, Any, None]]:
+    async def restore(
+        self, state: State, nodes: Iterable[str], *, wanted_now: Callable[[ProcessKey], bool]
+    ) -> list[Coroutine[Any, Any, None]]:
         """Take over after a restart: what runs and is wanted is kept, what nobody wants any more is stopped.
 
-        Envoys and the worker are started here. Returns what starts the services, to run beside serving.
+        Envoys (of `nodes`) and the worker are started here. Returns what starts the services that do not run, to run
+        beside serving: it asks `wanted_now` whether a user has changed their mind meanwhile.
         """
         found = await self.runtime.open()
         specs = processes.service_processes(state)
-        wanted = {*specs, *(layout.envoy_key(node) for node in plan_nodes), layout.worker_key()}
+        nodes = tuple(nodes)
+        wanted = {*specs, *(layout.envoy_key(node) for node in nodes), layout.worker_key()}
         await all_of(self.runtime.stop(key) for key in found if key not in wanted)
-        for node in plan_nodes:
+        for node in nodes:
             await self._attempt(self._envoy_process(node))
         await self._attempt(self._worker_process)
         adopted = [spec for key, spec in specs.items() if key in found]
         for spec in adopted:
             await self._attempt(spec)
-        return [self._start_missing(group, specs, state) for group in sorted({key.group for key in specs})]
+        groups = sorted({key.group for key in specs})
+        return [self._start_missing(_services(group, state), _of(group, specs), wanted_now) for group in groups]
 
     async def start_envoy(self, node_id: str) -> None:
         """Start a node's Envoy and wait until it has answered. Raises ServiceFailedError with its last words."""
@@ -69,16 +74,21 @@ class Fleet:
         timeout_s = service.health.start_period_s + service.health.timeout_s
         ready(service, await self.runtime.wait_ready(spec.key, timeout_s=timeout_s))
 
-    async def _start_missing(self, group: str, specs: dict[ProcessKey, ProcessSpec], state: State) -> None:
-        mine = {key: spec for key, spec in specs.items() if key.group == group}
-        for wave in start_waves(_services(group, state)):
-            names = {service.name: service for service in wave}
-            waiting = [spec for key, spec in mine.items() if key.name in names]
-            await all_of(self._bring_back(spec, names[spec.key.name]) for spec in waiting)
+    async def _start_missing(
+        self, services: tuple[ServiceSpec, ...], specs: tuple[ProcessSpec, ...], wanted: Callable[[ProcessKey], bool]
+    ) -> None:
+        for wave in start_waves(services):
+            by_name = {service.name: service for service in wave}
+            waiting = [spec for spec in specs if spec.key.name in by_name]
+            await all_of(self._bring_back(spec, by_name[spec.key.name], wanted) for spec in waiting)
 
-    async def _bring_back(self, spec: ProcessSpec, service: ServiceSpec) -> None:
+    async def _bring_back(self, spec: ProcessSpec, service: ServiceSpec, wanted: Callable[[ProcessKey], bool]) -> None:
         try:
-            await self.runtime.start(spec)
+            if wanted(spec.key):
+                await self.runtime.start(spec)
+            if not wanted(spec.key):
+                await self.runtime.stop(spec.key)
+                return
             await self.runtime.wait_ready(spec.key, timeout_s=service.health.start_period_s)
         except MicrostaxError as error:
             # It shows in `status` and in `env show`; the others must not wait for it.
@@ -89,6 +99,10 @@ class Fleet:
             await self.runtime.start(spec)
         except MicrostaxError as error:
             _log.error("%s", error.message)  # a sentence for the user, not a mistake of ours
+
+
+def _of(group: str, specs: Mapping[ProcessKey, ProcessSpec]) -> tuple[ProcessSpec, ...]:
+    return tuple(spec for key, spec in specs.items() if key.group == group)
 
 
 def _services(group: str, state: State) -> tuple[ServiceSpec, ...]:

@@ -1,7 +1,8 @@
 """Takes in what the workers found: deltas into the store, counters into budgets and histories."""
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -40,7 +41,6 @@ class Intake:
         self._limits: Final = limits or PairLimits()
         self._histories: dict[tuple[str, int, str], MirrorHistory] = {}
         self._budgets: dict[tuple[str, int, str], Budget] = {}
-        self._pruned_ms = 0
         self.workers: dict[str, WorkerSeen] = {}
 
     async def submit(self, delta: Delta) -> DeltaAck:
@@ -101,11 +101,16 @@ class Intake:
             _log.info("the budget of %s sets its shares (parts per million) to %s", shadow.overlay, shares)
             await self._plane.journal.amend(lambda state: _with_shares(state, shadow, shares))
 
-    async def prune(self, referenced: Mapping[str, frozenset[str]]) -> None:
-        """Delete the pairs over the limits; `referenced` are the ids that findings show, by overlay."""
-        for overlay in self._plane.state.shadows:
+    async def prune(self, examples: Callable[[bytes], frozenset[str]]) -> None:
+        """Delete the pairs over the limits; `examples` tells which pairs the findings of an aggregate show."""
+        for shadow in self._plane.state.shadows.values():
+            results = await self._plane.journal.store.results(shadow.overlay, shadow.generation)
+            shown = [await asyncio.to_thread(examples, body) for body in results.aggregates.values()]
             await self._plane.journal.store.prune_pairs(
-                overlay, self._limits, now_ms=self._plane.now_ms(), referenced=referenced.get(overlay, frozenset())
+                shadow.overlay,
+                self._limits,
+                now_ms=self._plane.now_ms(),
+                referenced=frozenset().union(*shown),
             )
 
     def _see(self, delta: Delta) -> None:

@@ -17,6 +17,12 @@ def envoy_plans(state: State) -> dict[str, EnvoyPlan]:
     return {plan.node_id: plan for plan in plans}
 
 
+def envoy_nodes(state: State) -> tuple[str, ...]:
+    """Return the node ids of all Envoys there are to be, tees first."""
+    tees = (layout.tee_node(name) for name in sorted(state.environments))
+    return (*tees, *(layout.bridge_node(name) for name in sorted(state.overlays)))
+
+
 def tee_plan(state: State, record: EnvironmentRecord) -> TeePlan:
     """Return what the Envoy in front of an environment's services does."""
     return TeePlan(

@@ -1,0 +1,68 @@
+"""`microstax up --detach`: the control plane in the background, and the truth about whether it came up."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from microstax.api.address import prepare_folders
+from microstax.control.layout import LOG_FILE
+from microstax.errors import EXIT_FAULT, FaultError, MicrostaxError
+
+READY_VARIABLE: Final = "MICROSTAX_READY_FD"
+_TAIL: Final = 2_000
+
+
+class StartError(MicrostaxError):
+    """The background process could not start, for the reason that it gave."""
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code  # type: ignore[misc]  # that of the error that the process had
+
+
+def detach(state_dir: Path, *, listen: str | None = None) -> str:
+    """Start a control plane in the background and wait until it answers; return the sentence that says so.
+
+    It has a session of its own, so that it outlives the terminal; it logs to control-plane.log in the state folder.
+    Raises MicrostaxError with its own words and exit code where it cannot start.
+    """
+    prepare_folders(state_dir)
+    log_path = state_dir / LOG_FILE
+    read_end, write_end = os.pipe()
+    try:
+        with _open_log(log_path) as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "microstax.control.background", str(state_dir), *([listen] if listen else [])],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=(write_end,),
+                env={**os.environ, READY_VARIABLE: str(write_end)},
+            )
+    finally:
+        os.close(write_end)
+    with os.fdopen(read_end, "rb") as pipe:
+        answer = pipe.read()
+    _check(answer, log_path)
+    process.returncode = 0  # it is meant to go on; without this the destructor would complain that it does
+    return f"microstax runs in the background (process {process.pid}); its log is {log_path}."
+
+
+def _open_log(path: Path) -> Any:
+    try:
+        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+    except OSError as error:
+        raise FaultError(f"{path} cannot be written ({error.strerror}).") from error
+
+
+def _check(answer: bytes, log_path: Path) -> None:
+    if not answer:
+        end = log_path.read_bytes()[-_TAIL:].decode("utf-8", "replace").rstrip()
+        raise FaultError(f"The control plane ended before it was ready. The end of its log, {log_path}:\n{end}")
+    told = json.loads(answer)
+    if not told["ready"]:
+        raise StartError(told["message"], exit_code=int(told.get("exit_code", EXIT_FAULT)))

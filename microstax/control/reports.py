@@ -1,0 +1,138 @@
+"""What was found: the report of an overlay, single pairs, all kept pairs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from microstax.control import coverage, queries, rules
+from microstax.control.coverage import Account
+from microstax.control.intake import Intake
+from microstax.control.plane import Plane
+from microstax.errors import NotFoundError, UndecidedError, UsageError
+from microstax.generated.management.microstax.management.v1 import (
+    ExportPairsRequest,
+    GetPairRequest,
+    GetReportRequest,
+    GetReportResponse,
+    PairRecord,
+)
+from microstax.model.exchange import NotCompared
+from microstax.model.ignore import IgnoreRule
+from microstax.model.report import Coverage, ReportDocument
+from microstax.store.port import Results
+from microstax.store.state import OverlayRecord, ShadowRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """All that a report is built of. `aggregates` are by service, as bytes; `min_pairs` 0 is the default."""
+
+    overlay: str
+    baseline: str
+    since_ms: int
+    coverage: Coverage
+    aggregates: Mapping[str, bytes]
+    rules: tuple[IgnoreRule, ...]
+    service: str = ""
+    endpoint: str = ""
+    kind: str = ""
+    min_pairs: int = 0
+
+
+Build = Callable[[Question], ReportDocument]
+
+
+class Reports:
+    """Answers what was found. `build` makes the document of what is in the store."""
+
+    def __init__(self, plane: Plane, intake: Intake, *, build: Build) -> None:
+        self._plane: Final = plane
+        self._intake: Final = intake
+        self._build: Final = build
+
+    async def get(self, request: GetReportRequest) -> GetReportResponse:
+        """Return the report of now. Raises NotFoundError, and UndecidedError for an overlay that never was shadowed."""
+        record, shadow = self._shadow(request.overlay)
+        services = [spec.name for spec in queries.shadowed_services(record, shadow)]
+        if request.service and request.service not in services:
+            raise UsageError(
+                f"{request.service!r} is not shadowed by {request.overlay}: it compares {', '.join(services)}."
+            )
+        results = await self._plane.journal.store.results(request.overlay, shadow.generation)
+        question = Question(
+            overlay=request.overlay,
+            baseline=record.spec.baseline,
+            since_ms=shadow.since_ms,
+            coverage=coverage.coverage(self._accounts(shadow, results, request.service)),
+            aggregates=dict(sorted(results.aggregates.items())),
+            rules=rules.applying(self._plane.state, request.overlay),
+            service=request.service,
+            endpoint=request.endpoint,
+            kind=request.kind,
+            min_pairs=request.min_pairs,
+        )
+        # A large report takes a while, and the event loop has Envoys to serve.
+        document = await asyncio.to_thread(self._build, question)
+        waiting = self._waiting(record, shadow, question)
+        if waiting:
+            document = ReportDocument({**document, "verdict": "undecided", "reasons": waiting})
+        return GetReportResponse(document=orjson.dumps(document))
+
+    async def pair(self, request: GetPairRequest) -> PairRecord:
+        """Return a kept pair; raises NotFoundError."""
+        queries.overlay(self._plane.state, request.overlay)
+        found = await self._plane.journal.store.pair(request.overlay, request.pair_id)
+        if found is None:
+            raise NotFoundError(
+                f"There is no pair {request.pair_id!r} of {request.overlay}: a report names the pairs that are kept."
+            )
+        return PairRecord(record=found)
+
+    async def export(self, request: ExportPairsRequest) -> AsyncIterator[PairRecord]:
+        """Yield all kept pairs, page by page, so that a slow reader holds nothing up."""
+        self._shadow(request.overlay)
+        after: int | None = 0
+        while after is not None:
+            page = await self._plane.journal.store.pairs(request.overlay, after=after)
+            for record in page.records:
+                yield PairRecord(record=record)
+            after = page.after
+
+    def _shadow(self, overlay: str) -> tuple[OverlayRecord, ShadowRecord]:
+        record = queries.overlay(self._plane.state, overlay)
+        shadow = self._plane.state.shadows.get(overlay)
+        if shadow is None:
+            raise UndecidedError(
+                f"{overlay} was never shadowed, so nothing was compared: switch it on with "
+                f"'microstax env shadow {overlay} --enable'."
+            )
+        return record, shadow
+
+    def _accounts(self, shadow: ShadowRecord, results: Results, service: str) -> list[Account]:
+        by_service: dict[str, dict[str, int]] = {}
+        for (name, tally), n in results.counts.items():
+            if service in {"", name}:
+                by_service.setdefault(name, {})[tally] = n
+        return [
+            coverage.account(counts, settled=self._intake.settled(shadow, name))
+            for name, counts in sorted(by_service.items())
+        ]
+
+    def _waiting(self, record: OverlayRecord, shadow: ShadowRecord, question: Question) -> list[str]:
+        """Return what a report that cannot say anything yet waits for, in sentences; none where it can."""
+        mirrored, lost = question.coverage["mirrored"], question.coverage["not_compared"]
+        if mirrored and question.coverage["paired"] == 0 and set(lost) == {NotCompared.PENDING.value}:
+            return [f"{mirrored} mirrored requests are on their way, and none is compared yet."]
+        if mirrored:
+            return []
+        if not shadow.settings.enabled:
+            return ["no request was mirrored before the shadow was switched off."]
+        return [
+            f"no request has reached {spec.name} yet: send traffic to "
+            f"http://{queries.tee_address(queries.base_service(self._plane.state, record, spec.name))}"
+            for spec in queries.shadowed_services(record, shadow)
+            if question.service in {"", spec.name}
+        ]

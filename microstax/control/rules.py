@@ -1,0 +1,66 @@
+"""Ignore rules: add, list, remove."""
+
+from dataclasses import replace
+from typing import Final
+
+from microstax.control import describe, queries
+from microstax.control.plane import Plane
+from microstax.errors import NotFoundError, UsageError
+from microstax.generated.management.microstax.management.v1 import IgnoreRule as RuleInfo
+from microstax.model.ignore import IgnoreRule
+from microstax.store.state import DropRule, PutRule, RuleRecord, State
+
+
+class Rules:
+    """Keeps the rules of what is not to be reported."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane: Final = plane
+
+    async def add(self, info: RuleInfo) -> RuleInfo:
+        """Add a rule; raises UsageError for one that could never apply or would hide everything."""
+        record = RuleRecord(
+            id=0,
+            overlay=info.overlay,
+            service=info.service,
+            endpoint=info.endpoint,
+            path=info.path,
+            kind=info.kind,
+            reason=info.reason,
+            created_ms=self._plane.now_ms(),
+        )
+        if info.overlay:
+            queries.overlay(self._plane.state, info.overlay)
+        if not (info.service or info.endpoint or info.path or info.kind):
+            raise UsageError("This rule would hide every difference: name a service, an endpoint, a path or a kind.")
+        as_model(record)
+        numbered = replace(record, id=await self._plane.journal.store.next_rule_id())
+        await self._plane.journal.commit(PutRule(numbered))
+        return describe.rule_info(numbered)
+
+    def list(self, overlay: str) -> list[RuleInfo]:
+        """Return all rules, or those that apply to an overlay, by id."""
+        found = sorted(self._plane.state.rules.items())
+        return [describe.rule_info(record) for _, record in found if not overlay or record.overlay in {"", overlay}]
+
+    async def remove(self, rule_id: int) -> None:
+        """Remove a rule; raises NotFoundError."""
+        if rule_id not in self._plane.state.rules:
+            raise NotFoundError(f"There is no ignore rule {rule_id}: 'microstax ignore list' shows them.")
+        await self._plane.journal.commit(DropRule(rule_id))
+
+
+def applying(state: State, overlay: str) -> tuple[IgnoreRule, ...]:
+    """Return the rules that apply to an overlay, in the order in which they were added."""
+    return tuple(as_model(record) for _, record in sorted(state.rules.items()) if record.overlay in {"", overlay})
+
+
+def as_model(record: RuleRecord) -> IgnoreRule:
+    """Return a rule as the differ takes it. Raises UsageError for a path or kind that cannot be."""
+    return IgnoreRule(
+        service=record.service,
+        endpoint=record.endpoint,
+        path=record.path,
+        kind=record.kind,
+        reason=record.reason,
+    )

@@ -1,0 +1,191 @@
+"""A running control plane: its parts, in the order in which they start and stop."""
+
+import asyncio
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import grpc.aio
+
+from microstax.api.address import MANAGEMENT_SOCKET, management_address, socket_path
+from microstax.capture.redaction import KEY_BYTES, Redaction
+from microstax.control import comparing, layout, plans, processes
+from microstax.control.envoys import envoy_binary, envoy_processes, worker_process
+from microstax.control.fleet import Fleet
+from microstax.control.intake import PRUNE_EVERY_MS, Intake
+from microstax.control.journal import Journal
+from microstax.control.management import Management
+from microstax.control.plane import Plane
+from microstax.control.progress import Outcome, Teller
+from microstax.control.publisher import Publisher
+from microstax.control.reports import Reports
+from microstax.control.server import make_server
+from microstax.control.status import StatusReport
+from microstax.control.targets import Targets
+from microstax.control.tasks import spawn
+from microstax.control.workers import Workers
+from microstax.envoy import build
+from microstax.errors import MicrostaxError, PortInUseError, UsageError
+from microstax.model.plan import EnvoyPlan
+from microstax.runtime.local import LocalRuntime
+from microstax.runtime.port import ProcessKey, Runtime
+from microstax.store.port import Store
+from microstax.store.sqlite import DATABASE, SqliteStore
+from microstax.xds import Resource, XdsOptions, XdsServer
+
+_log: Final = logging.getLogger(__name__)
+_REDACTION_KEY: Final = "redaction"
+GRACE_S: Final = 2.0
+
+
+class ControlPlane:
+    """One control plane of one state folder. The caller holds the folder's lock."""
+
+    def __init__(
+        self, folder: Path, *, listen: str | None = None, runtime: Runtime | None = None, store: Store | None = None
+    ) -> None:
+        self.address: Final = management_address(folder)
+        self._folder: Final = folder
+        self._listen: Final = listen
+        self._store: Final = store or SqliteStore(folder / DATABASE)
+        self._runtime: Final = runtime or LocalRuntime(folder)
+        self._stop: Final = asyncio.Event()
+        self._journal: Final = Journal(self._store)
+        self.xds: Final = XdsServer(XdsOptions())
+        self._publisher: Final = Publisher(self.xds, build_resources)
+        fleet = Fleet(
+            self._runtime,
+            envoy_process=envoy_processes(folder, envoy_binary()),
+            worker_process=worker_process(self.address),
+        )
+        self.plane: Final = Plane(journal=self._journal, fleet=fleet, publisher=self._publisher)
+        self._intake: Final = Intake(self.plane, merge=comparing.merge)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        """Serve while the context is open. Raises MicrostaxError where it cannot start; processes are left running."""
+        async with AsyncExitStack() as stack:
+            await self._journal.open()
+            stack.push_async_callback(self._store.close)
+            targets = Targets(self._folder, redaction=await self._redaction())
+            targets.follow(self._journal.state)
+            self._journal.subscribe(targets.follow)
+            await self._start_publishing(stack)
+            await self._start_xds(stack)
+            stack.push_async_callback(self._runtime.detach)
+            missing = await self.plane.fleet.restore(
+                self._journal.state, plans.envoy_nodes(self._journal.state), wanted_now=self._is_wanted
+            )
+            await self._intake.look()
+            await self._start_management(stack, targets)
+            for number, starting in enumerate(missing):
+                self._in_background(stack, starting, name=f"restore {number}")
+            self._in_background(stack, self._tidy(), name="tidy")
+            yield
+
+    def ask_to_stop(self) -> None:
+        """Let `asked_to_stop` return."""
+        self._stop.set()
+
+    async def asked_to_stop(self) -> None:
+        """Wait until somebody wants an end."""
+        await self._stop.wait()
+
+    async def stop_everything(self) -> None:
+        """Stop all processes that were started with this state folder."""
+        await self._runtime.stop_all()
+
+    async def _redaction(self) -> bytes:
+        key = await self._store.secret(_REDACTION_KEY, secrets.token_bytes(KEY_BYTES))
+        return Redaction(key=key).to_bytes()
+
+    async def _start_publishing(self, stack: AsyncExitStack) -> None:
+        """Have every Envoy's resources ready before the first of them comes back for its own."""
+        self._journal.subscribe(self._publisher.follow)
+        self._in_background(stack, self._publisher.run(), name="publisher")
+        self._publisher.follow(self._journal.state)
+        await self._publisher.published()
+
+    async def _start_xds(self, stack: AsyncExitStack) -> None:
+        server = grpc.aio.server(options=self.xds.options.grpc_options())
+        self.xds.add_to(server)
+        bind_socket(server, socket_path(self._folder, layout.XDS_SOCKET))
+        await server.start()
+        stack.push_async_callback(server.stop, GRACE_S)
+        stack.push_async_callback(self.xds.stop, 0)
+
+    async def _start_management(self, stack: AsyncExitStack, targets: Targets) -> None:
+        management = Management(
+            self.plane,
+            reports=Reports(self.plane, self._intake, build=comparing.report),
+            status=StatusReport(self.plane, self._intake, folder=self._folder, nodes=self.xds.status),
+            shut_down=self._shut_down,
+        )
+        workers = Workers(self.plane, self._intake, targets, learn=comparing.learned)
+        server = make_server({**management.methods(), **workers.methods()})
+        bind_socket(server, socket_path(self._folder, MANAGEMENT_SOCKET))
+        if self._listen is not None:
+            _bind_tcp(server, self._listen)
+        await server.start()
+        stack.push_async_callback(server.stop, GRACE_S)
+
+    async def _shut_down(self, tell: Teller) -> Outcome:
+        tell.say("stopping services, Envoys and the worker")
+        await self.stop_everything()
+        self.ask_to_stop()
+        return Outcome(message="microstax is stopped.")
+
+    def _is_wanted(self, key: ProcessKey) -> bool:
+        return not self._stop.is_set() and key in processes.service_processes(self._journal.state)
+
+    async def _tidy(self) -> None:
+        """Delete example pairs over the limits, every minute."""
+        while True:
+            await asyncio.sleep(PRUNE_EVERY_MS / 1000)
+            try:
+                await self._intake.prune(comparing.examples)
+            except MicrostaxError as error:
+                _log.warning("%s", error.message)
+
+    @staticmethod
+    def _in_background(stack: AsyncExitStack, coroutine: Any, *, name: str) -> None:
+        task = spawn(coroutine, name=name)
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.wait({task})
+
+        stack.push_async_callback(end)
+
+
+def build_resources(plan: EnvoyPlan) -> Iterable[Resource]:
+    """Return the resources of a plan as the xDS server takes them."""
+    return [
+        Resource(name=one.name, type_url=one.type_url, body=one.body, references=one.references) for one in build(plan)
+    ]
+
+
+def bind_socket(server: grpc.aio.Server, path: Path) -> None:
+    """Listen on a unix socket that only we may open; one that was left behind is replaced."""
+    path.unlink(missing_ok=True)
+    mask = os.umask(0o177)
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    finally:
+        os.umask(mask)
+
+
+def _bind_tcp(server: grpc.aio.Server, listen: str) -> None:
+    host, separator, port = listen.rpartition(":")
+    if not separator or not host or not port.isdecimal():
+        raise UsageError(f"--listen {listen!r} is no HOST:PORT, such as 127.0.0.1:7077.")
+    try:
+        server.add_insecure_port(listen)
+    except RuntimeError as error:
+        raise PortInUseError(
+            f"--listen {listen} cannot be used: something listens there, or it is not ours."
+        ) from error

@@ -1,0 +1,138 @@
+"""`microstax status`: is everything as it should be, and if not, what is wrong."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from microstax import __version__
+from microstax.control import coverage, layout, plans, queries
+from microstax.control.intake import Intake
+from microstax.control.plane import Plane
+from microstax.generated.management.microstax.management.v1 import (
+    EnvoyInfo,
+    EnvoyType,
+    GetStatusResponse,
+    ShadowInfo,
+    ShadowService,
+    WorkerInfo,
+)
+from microstax.model.environment import ServicePhase, ServiceStatus
+from microstax.runtime.port import ProcessKey
+from microstax.store.state import ShadowRecord
+from microstax.xds import NodeStatus
+
+_TROUBLED: Final = {ServicePhase.UNHEALTHY, ServicePhase.RESTARTING, ServicePhase.FAILED}
+
+
+class StatusReport:
+    """Puts the parts' own knowledge together. `nodes` returns the xDS server's view of its clients."""
+
+    def __init__(
+        self, plane: Plane, intake: Intake, *, folder: Path, nodes: Callable[[], tuple[NodeStatus, ...]]
+    ) -> None:
+        self._plane: Final = plane
+        self._intake: Final = intake
+        self._folder: Final = folder
+        self._nodes: Final = nodes
+        self._started_ms: Final = plane.now_ms()
+
+    async def get(self) -> GetStatusResponse:
+        """Return the status now."""
+        nodes = {status.node_id: status for status in self._nodes()}
+        envoys = [self._envoy(node_id, nodes.get(node_id)) for node_id in plans.envoy_nodes(self._plane.state)]
+        shadows = [await self._shadow(shadow, nodes) for _, shadow in sorted(self._plane.state.shadows.items())]
+        return GetStatusResponse(
+            version=__version__,
+            pid=os.getpid(),
+            started_ms=self._started_ms,
+            state_dir=str(self._folder),
+            envoys=envoys,
+            shadows=shadows,
+            workers=self._workers(),
+            problems=self._problems(envoys),
+        )
+
+    def _envoy(self, node_id: str, status: NodeStatus | None) -> EnvoyInfo:
+        process = self._plane.fleet.runtime.status(layout.envoy_key(node_id))
+        return EnvoyInfo(
+            node_id=node_id,
+            role=layout.node_parts(node_id)[0],
+            connected=status is not None and status.connected,
+            applied=status is not None and status.applied,
+            types=[
+                EnvoyType(
+                    type_url=one.type_url,
+                    sent_version=one.version_sent,
+                    acked_version=one.version_acked,
+                    nack_version=one.nack.version if one.nack else "",
+                    nack_error=one.nack.error if one.nack else "",
+                )
+                for one in (status.types if status else ())
+            ],
+            version=status.user_agent.rpartition(" ")[2] if status else "",
+            pid=(process.pid or 0) if process else 0,
+            phase=process.phase.value if process else ServicePhase.STOPPED.value,
+        )
+
+    async def _shadow(self, shadow: ShadowRecord, nodes: Mapping[str, NodeStatus]) -> ShadowInfo:
+        state = self._plane.state
+        record = state.overlays[shadow.overlay]
+        counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
+        node = nodes.get(layout.tee_node(record.spec.baseline))
+        return ShadowInfo(
+            overlay=shadow.overlay,
+            baseline=record.spec.baseline,
+            enabled=shadow.settings.enabled,
+            control=shadow.settings.control.value,
+            since_ms=shadow.since_ms,
+            services=[
+                ShadowService(
+                    service=spec.name,
+                    sample_ppm=shadow.settings.sample_ppm,
+                    current_ppm=queries.current_ppm(shadow, spec.name),
+                    mirrored=counts.get((spec.name, coverage.MIRRORED), 0),
+                    paired=counts.get((spec.name, coverage.PAIRED), 0),
+                    state=_state(shadow, node),
+                )
+                for spec in queries.shadowed_services(record, shadow)
+            ],
+        )
+
+    def _workers(self) -> list[WorkerInfo]:
+        return [
+            WorkerInfo(
+                worker_id=one.worker_id, pid=one.pid, last_seen_ms=one.seen_ms, pairs=one.pairs, lag_ms=one.lag_ms
+            )
+            for _, one in sorted(self._intake.workers.items())
+        ]
+
+    def _problems(self, envoys: list[EnvoyInfo]) -> list[str]:
+        found = [self._plane.journal.trouble] if self._plane.journal.trouble else []
+        found += [sentence for _, sentence in sorted(self._plane.publisher.problems.items())]
+        for envoy in envoys:
+            found += [
+                f"{envoy.node_id} refused its {one.type_url.rpartition('.')[2]} configuration: {one.nack_error}"
+                for one in envoy.types
+                if one.nack_error and one.nack_version
+            ]
+            if not envoy.connected and envoy.phase == ServicePhase.READY.value:
+                found.append(f"{envoy.node_id} runs but is not connected; it serves on with its last configuration.")
+        statuses = sorted(self._plane.fleet.runtime.statuses().items())
+        found += [_trouble(key, status) for key, status in statuses if status.phase in _TROUBLED]
+        if not self._intake.workers and any(one.settings.enabled for one in self._plane.state.shadows.values()):
+            found.append("No worker is connected, so nothing is compared at the moment.")
+        return found
+
+
+def _trouble(key: ProcessKey, status: ServiceStatus) -> str:
+    why = f": {status.message}" if status.message else ""
+    return f"{key} is {status.phase.value}, {status.restarts} restarts so far{why}"
+
+
+def _state(shadow: ShadowRecord, node: NodeStatus | None) -> str:
+    if not shadow.settings.enabled:
+        return "off"
+    if node is not None and node.nack is not None:
+        return f"refused by Envoy: {node.nack.error}"
+    return "mirroring" if node is not None and node.applied else "waiting for Envoy"

@@ -1,0 +1,107 @@
+"""Which Envoys each worker polls, for which shadows, and what it may never let out."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from microstax.control import coverage, layout, queries
+from microstax.control.envoys import admin_path
+from microstax.generated.management.microstax.management.v1 import Target, TargetList, TargetShadow
+from microstax.store.state import OverlayRecord, ShadowRecord, State
+
+
+class Targets:
+    """Follows the state. A shadow that was switched off stays a target until its last answers have come in."""
+
+    def __init__(self, folder: Path, *, redaction: bytes) -> None:
+        self._folder: Final = folder
+        self._redaction: Final = redaction
+        self._state = State()
+        self._workers: list[str] = []
+        self._draining: set[str] = set()
+        self._news = asyncio.Event()
+
+    def follow(self, state: State) -> None:
+        """Take the newest state."""
+        for name, shadow in self._state.shadows.items():
+            now = state.shadows.get(name)
+            if shadow.settings.enabled and now is not None and not now.settings.enabled:
+                self._drain(now)
+        self._state = state
+        self._tell()
+
+    async def watch(self, worker_id: str) -> AsyncIterator[TargetList]:
+        """Yield a worker's targets, at once and on every change. What is yielded is the caller's to complete."""
+        self._workers.append(worker_id)
+        self._tell()
+        try:
+            last: TargetList | None = None
+            while True:
+                news = self._news
+                targets = self.of_worker(worker_id)
+                if targets != last:
+                    last = targets
+                    yield self.of_worker(worker_id)
+                await news.wait()
+        finally:
+            self._workers.remove(worker_id)
+            self._tell()
+
+    def of_worker(self, worker_id: str) -> TargetList:
+        """Return the targets of one worker now: every Envoy belongs to exactly one of the workers that watch."""
+        return TargetList(
+            targets=[target for target in self._all() if owner(target.node_id, self._workers) == worker_id]
+        )
+
+    def _all(self) -> list[Target]:
+        tees: dict[str, list[TargetShadow]] = {}
+        bridges: list[Target] = []
+        for name, shadow in sorted(self._state.shadows.items()):
+            if not (shadow.settings.enabled or name in self._draining) or name not in self._state.overlays:
+                continue
+            record = self._state.overlays[name]
+            tees.setdefault(record.spec.baseline, []).extend(_shadows(self._state, record, shadow))
+            bridges.append(self._target(layout.bridge_node(name), []))
+        return [*(self._target(layout.tee_node(name), shadows) for name, shadows in tees.items()), *bridges]
+
+    def _target(self, node_id: str, shadows: list[TargetShadow]) -> Target:
+        return Target(
+            node_id=node_id,
+            role=layout.node_parts(node_id)[0],
+            admin_address=f"unix:{admin_path(self._folder, node_id)}",
+            shadows=shadows,
+            redaction=self._redaction,
+        )
+
+    def _drain(self, shadow: ShadowRecord) -> None:
+        self._draining.add(shadow.overlay)
+        delay_s = (shadow.settings.branch_timeout_ms + coverage.DELIVERY_MS) / 1000
+        asyncio.get_running_loop().call_later(delay_s, self._drained, shadow.overlay)
+
+    def _drained(self, overlay: str) -> None:
+        self._draining.discard(overlay)
+        self._tell()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+
+def owner(node_id: str, workers: list[str]) -> str | None:
+    """Return the worker that polls a node (rendezvous hashing): others keep theirs when one comes or goes."""
+    return max(workers, key=lambda one: hashlib.sha256(f"{one}\0{node_id}".encode()).digest(), default=None)
+
+
+def _shadows(state: State, record: OverlayRecord, shadow: ShadowRecord) -> list[TargetShadow]:
+    return [
+        TargetShadow(
+            overlay=record.spec.name,
+            service=spec.name,
+            control=queries.control_mode(queries.base_service(state, record, spec.name), shadow).value,
+            max_body_bytes=shadow.settings.max_body_bytes,
+            timeout_ms=shadow.settings.branch_timeout_ms,
+        )
+        for spec in queries.shadowed_services(record, shadow)
+    ]
