@@ -141,8 +141,7 @@ def _apply(manifest: Manifest, operation: Operation, *, service: str, file: str)
     try:
         patched = jsonpatch.JsonPatch([dict(operation.document)]).apply(manifest)
     except jsonpatch.JsonPatchTestFailed as error:
-        problem = f"the test failed: {operation.document['path']} is {_shown(manifest, operation.document['path'])}"
-        raise _error(operation, f"{problem}, not {_short(operation.document['value'])}.", file=file) from error
+        raise _error(operation, _explain_test(manifest, operation, service=service), file=file) from error
     except (jsonpatch.JsonPatchException, JsonPointerException, TypeError) as error:
         raise _error(operation, _explain(manifest, operation, service=service), file=file) from error
     if not isinstance(patched, dict):
@@ -152,6 +151,14 @@ def _apply(manifest: Manifest, operation: Operation, *, service: str, file: str)
 
 def _error(operation: Operation, problem: str, *, file: str) -> InvalidFileError:
     return InvalidFileError(problem, file=file, line=operation.line, key=operation.key)
+
+
+def _explain_test(manifest: Manifest, operation: Operation, *, service: str) -> str:
+    pointer = operation.document["path"]
+    _, missing, value = _walk(manifest, pointer)
+    if missing:
+        return _explain(manifest, operation, service=service)
+    return f"the test failed: {pointer} is {_short(value)}, not {_short(operation.document['value'])}."
 
 
 def _explain(manifest: Manifest, operation: Operation, *, service: str) -> str:
@@ -188,11 +195,6 @@ def _listing(pointer: str, value: Any) -> str:
     if isinstance(value, list):
         return f": {where} has {len(value)} elements, counted from 0."
     return f": {where} has nothing below it."
-
-
-def _shown(manifest: Manifest, pointer: str) -> str:
-    _, missing, value = _walk(manifest, pointer)
-    return "not there" if missing else _short(value)
 
 
 def _short(value: Any) -> str:
