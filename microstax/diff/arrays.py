@@ -1,0 +1,147 @@
+"""Decide which elements of two arrays belong together.
+
+By a key if the elements are objects and have a member that tells them apart on both sides; else equal elements belong
+together wherever they stand (a multiset), and what is left by its index. A changed order is a difference of its own,
+so that an array in random order costs one discrepancy and not one for each member.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+from microstax.diff.array_keys import ArrayKeys
+from microstax.diff.hashes import short_hash
+from microstax.diff.json_text import compact, shown
+from microstax.diff.places import Place, render
+from microstax.diff.walk import Walk
+from microstax.model.difference import ShapeKind
+
+_PREFERRED: Final = ("id", "uuid", "guid", "key", "sku", "code", "slug", "name")
+_CANDIDATES: Final = 8
+_ORDER_SHOWN: Final = 8
+_TEXT_SHOWN: Final = 160
+
+
+class Aligner:
+    """Aligns arrays of one endpoint; learns which members are keys."""
+
+    __slots__ = ("_endpoint", "_keys")
+
+    def __init__(self, keys: ArrayKeys | None = None, endpoint: str = "") -> None:
+        self._keys = keys
+        self._endpoint = endpoint
+
+    def __call__(self, walk: Walk, place: Place | None, base: list[Any], other: list[Any], depth: int) -> None:
+        """Compare two arrays at `place`, of which at least one has elements."""
+        inner: Place = (place, None)
+        if len(base) != len(other):
+            walk.shape(ShapeKind.LENGTH, place, str(len(base)), str(len(other)))
+        if not base or not other:
+            return
+        if len(base) == len(other) == 1:
+            walk.value(inner, base[0], other[0], depth + 1)
+            return
+        name = self._key(place, base, other)
+        labels = _labels(base, name), _labels(other, name)
+        if labels[0] == labels[1]:
+            if name is not None:
+                for left, right in zip(base, other, strict=True):
+                    walk.value(inner, left, right, depth + 1)
+            return
+        _match(walk, place, (base, other), labels, depth=depth, equal=name is None)
+
+    def _key(self, place: Place | None, base: list[Any], other: list[Any]) -> str | None:
+        if type(base[0]) is not dict or not all(type(item) is dict for item in (*base, *other)):
+            return None
+        where = f"{self._endpoint} {render(place)}" if self._keys is not None else ""
+        known = self._keys.best(where) if self._keys is not None else None
+        if known is not None and _overlap(known, base, other):
+            return known
+        return self._infer(where, base, other)
+
+    def _infer(self, where: str, base: list[Any], other: list[Any]) -> str | None:
+        """Return the member that is unique on both sides and finds the most partners, None where there is none."""
+        best, most = None, 0
+        for name in _names(base[0]):
+            overlap = _overlap(name, base, other)
+            if self._keys is not None:
+                self._keys.note(where, name, unique=overlap is not None)
+            if overlap is not None and overlap > most:
+                best, most = name, overlap
+                if most == min(len(base), len(other)):
+                    break
+        return best
+
+
+def _names(element: dict[str, Any]) -> list[str]:
+    names = [name for name, value in element.items() if type(value) in (str, int)]
+    names.sort(key=_rank)
+    return names[:_CANDIDATES]
+
+
+def _rank(name: str) -> int:
+    """Order the likely keys first; the sort is stable, so the rest stays as the elements have it."""
+    lower = name.lower()
+    if lower in _PREFERRED:
+        return _PREFERRED.index(lower)
+    return len(_PREFERRED) + (not lower.endswith(("_id", "-id")) and not name.endswith("Id"))
+
+
+def _overlap(name: str, base: list[Any], other: list[Any]) -> int | None:
+    """Return how many elements find a partner by the member `name`, None if it does not tell elements apart."""
+    sides = []
+    for elements in (base, other):
+        labels = {label for item in elements if type(label := item.get(name)) in (str, int)}
+        if len(labels) != len(elements):
+            return None
+        sides.append(labels)
+    return len(sides[0] & sides[1])
+
+
+def _labels(elements: list[Any], name: str | None) -> list[Any]:
+    return [compact(item) for item in elements] if name is None else [item[name] for item in elements]
+
+
+def _match(
+    walk: Walk,
+    place: Place | None,
+    sides: tuple[list[Any], list[Any]],
+    labels: tuple[list[Any], list[Any]],
+    *,
+    depth: int,
+    equal: bool,
+) -> None:
+    """Compare elements of one label, then the rest by index. `equal`: elements of one label need no comparison."""
+    inner: Place = (place, None)
+    common = Counter(labels[0]) & Counter(labels[1])
+    base_in, base_rest = _split(labels[0], common)
+    other_in, other_rest = _split(labels[1], common)
+    base_order, other_order = [labels[0][at] for at in base_in], [labels[1][at] for at in other_in]
+    if base_order != other_order:
+        walk.shape(ShapeKind.ORDER, place, _shown_order(base_order), _shown_order(other_order))
+    if not equal:
+        partners = {labels[1][at]: at for at in other_in}
+        for at in base_in:
+            walk.value(inner, sides[0][at], sides[1][partners[labels[0][at]]], depth + 1)
+    for left, right in zip(base_rest, other_rest, strict=False):
+        walk.value(inner, sides[0][left], sides[1][right], depth + 1)
+
+
+def _split(labels: list[Any], common: Counter[Any]) -> tuple[list[int], list[int]]:
+    """Return the indices of elements that have a partner, and of those that have none."""
+    left = dict(common)
+    inside, rest = [], []
+    for at, label in enumerate(labels):
+        if left.get(label, 0):
+            left[label] -= 1
+            inside.append(at)
+        else:
+            rest.append(at)
+    return inside, rest
+
+
+def _shown_order(order: Sequence[Any]) -> str:
+    first = [shown(label) if not isinstance(label, bytes) else label.decode("utf-8", "replace") for label in order]
+    more = ["..."] if len(order) > _ORDER_SHOWN else []
+    text = f"[{','.join([*first[:_ORDER_SHOWN], *more])}]"
+    return text if len(text) <= _TEXT_SHOWN else f"{text[:_TEXT_SHOWN]}...~{short_hash(text.encode())}"

@@ -1,0 +1,98 @@
+"""What a body is, and how two bodies differ: as JSON, as text, or as bytes."""
+
+from enum import StrEnum
+from typing import Any, Final
+
+from microstax.diff.hashes import short_hash
+from microstax.diff.json_text import NotJsonError, parse
+from microstax.diff.rules import Rules
+from microstax.diff.walk import Align, Walk
+from microstax.model.difference import BodyDifference, BodyKind, Difference
+from microstax.model.exchange import Exchange
+
+_OPENERS: Final = (b"{", b"[")
+_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
+_TEXT_TYPES: Final = ("text/", "xml", "javascript", "json", "x-www-form-urlencoded", "yaml", "graphql")
+_NUL: Final = b"\0"
+
+
+class Content(StrEnum):
+    """What a body turned out to be, whatever its content type says."""
+
+    EMPTY = "empty"
+    JSON = "json"
+    TEXT = "text"
+    BINARY = "binary"
+
+
+class Body:
+    """One answer's body, read at most once, and only if somebody asks: equal bytes need no parse."""
+
+    __slots__ = ("_content", "_document", "data", "media_type")
+
+    def __init__(self, exchange: Exchange) -> None:
+        response = exchange.response
+        self.data = b"" if response is None else response.body
+        self.media_type = _media_type(exchange)
+        self._content: Content | None = None
+        self._document: Any = None
+
+    def content(self, rules: Rules) -> Content:
+        """Return what the body is. A body that is not what its content type says is what it is."""
+        if self._content is None:
+            self._content = self._read(rules)
+        return self._content
+
+    @property
+    def document(self) -> Any:
+        """The JSON document, once `content` has said JSON."""
+        return self._document
+
+    def described(self) -> str:
+        """Return size and hash, for what has no parts to name."""
+        return f"{len(self.data)} bytes, hash {short_hash(self.data)}"
+
+    def _read(self, rules: Rules) -> Content:
+        if not self.data:
+            return Content.EMPTY
+        if len(self.data) <= rules.max_json_bytes and self._claims_json():
+            try:
+                self._document = parse(self.data)
+            except NotJsonError:
+                pass
+            else:
+                return Content.JSON
+        return Content.TEXT if self._is_text() else Content.BINARY
+
+    def _claims_json(self) -> bool:
+        return "json" in self.media_type or self.data.lstrip(_BLANK).startswith(_OPENERS)
+
+    def _is_text(self) -> bool:
+        if _NUL in self.data:
+            return False
+        try:
+            self.data.decode()
+        except UnicodeDecodeError:
+            return any(name in self.media_type for name in _TEXT_TYPES)
+        return True
+
+
+def compare_bodies(base: Body, other: Body, *, rules: Rules, align: Align) -> tuple[Difference, ...]:
+    """Return how two bodies differ. Never raises, whatever the bytes."""
+    if base.data == other.data:
+        return ()
+    before, after = base.content(rules), other.content(rules)
+    if before is not after:
+        return (BodyDifference(BodyKind.CONTENT_TYPE, before, after),)
+    if before is Content.JSON:
+        return Walk(rules, align).run(base.document, other.document)
+    kind = BodyKind.TEXT if before is Content.TEXT else BodyKind.BINARY
+    return (BodyDifference(kind, base.described(), other.described()),)
+
+
+def _media_type(exchange: Exchange) -> str:
+    if exchange.response is not None:
+        for name, value in exchange.response.headers:
+            if name == "content-type":
+                return value.lower()
+    return ""

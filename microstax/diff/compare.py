@@ -1,0 +1,141 @@
+"""Compare the exchanges of one request: the pure heart of the differ."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from microstax.diff.arrays import Aligner
+from microstax.diff.bodies import Body, compare_bodies
+from microstax.diff.headers import compare_headers
+from microstax.diff.rules import DEFAULT_RULES, Rules
+from microstax.diff.walk import Align
+from microstax.model.difference import Difference, StatusDifference
+from microstax.model.exchange import Exchange, NotCompared, Response, Triple
+
+_TIMEOUT_FLAGS: Final = frozenset({"UT", "SI", "DT", "UMSDR"})
+_OVERFLOW_FLAGS: Final = frozenset({"UO", "RL", "OM"})
+_BODILESS: Final = frozenset({204, 205, 304})
+_PLAIN: Final[Align] = Aligner()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripleComparison:
+    """The differences of one request, for showing it.
+
+    `control` is None where no control answered. `not_compared` says why there is no pair (then `branch` is empty), or,
+    with `truncated` and `undecodable`, that the bodies were left out.
+    """
+
+    branch: tuple[Difference, ...]
+    control: tuple[Difference, ...] | None
+    not_compared: NotCompared | None
+
+
+class Answer:
+    """An exchange and its body, which is read at most once however often it is compared."""
+
+    __slots__ = ("body", "exchange")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.body = Body(exchange)
+
+
+def compare(baseline: Exchange, branch: Exchange, rules: Rules = DEFAULT_RULES) -> tuple[Difference, ...]:
+    """Return in which ways the branch's answer differs from the baseline's; empty where either has none.
+
+    Answers of different status classes (200 and 500) differ in their status and in nothing else: that their bodies
+    differ too is no news. Never raises, whatever the answers hold.
+    """
+    return compare_answers(Answer(baseline), Answer(branch), rules=rules, align=_PLAIN)
+
+
+def compare_triple(triple: Triple, rules: Rules = DEFAULT_RULES) -> TripleComparison:
+    """Compare all exchanges of one request."""
+    reason = why_not_compared(triple)
+    baseline, control = Answer(triple.baseline), usable_control(triple)
+    return TripleComparison(
+        branch=compare_answers(baseline, Answer(triple.branch), rules=rules, align=_PLAIN) if is_pair(reason) else (),
+        control=None if control is None else compare_answers(baseline, Answer(control), rules=rules, align=_PLAIN),
+        not_compared=reason,
+    )
+
+
+def compare_answers(base: Answer, other: Answer, *, rules: Rules, align: Align) -> tuple[Difference, ...]:
+    """Compare two answers as `compare` does; `align` pairs the elements of arrays."""
+    left, right = base.exchange.response, other.exchange.response
+    if left is None or right is None:
+        return ()
+    status = _compare_status(left, right)
+    if left.status // 100 != right.status // 100 or any(difference.grpc for difference in status):
+        return status
+    headers = compare_headers(base.exchange, other.exchange, rules)
+    if not _bodies_compare(base.exchange, other.exchange):
+        return status + headers
+    return status + headers + compare_bodies(base.body, other.body, rules=rules, align=align)
+
+
+def why_not_compared(triple: Triple) -> NotCompared | None:
+    """Return why a triple is no pair, None if it is one.
+
+    A baseline's answer that Envoy gave in its place is what the users got, and stays comparable. For `truncated` and
+    `undecodable` status and headers are still compared (see `is_pair`); the bodies are not.
+    """
+    baseline, branch = triple.baseline.response, triple.branch.response
+    if baseline is None:
+        return NotCompared.CAPTURE_GAP
+    if branch is None:
+        return NotCompared.BRANCH_TIMEOUT
+    if branch.local_reason is not None:
+        return _reason_of_flags(branch.local_reason)
+    if baseline.truncated or branch.truncated:
+        return NotCompared.TRUNCATED
+    if (baseline.encoded or branch.encoded) and baseline.body != branch.body:
+        return NotCompared.UNDECODABLE
+    return None
+
+
+def is_pair(reason: NotCompared | None) -> bool:
+    """Tell whether at least status and headers can be compared."""
+    return reason in (None, NotCompared.TRUNCATED, NotCompared.UNDECODABLE)
+
+
+def usable_control(triple: Triple) -> Exchange | None:
+    """Return the control if it answered itself and wholly: a control that failed measures no noise."""
+    control = triple.control
+    if control is None or control.response is None or control.response.local_reason is not None:
+        return None
+    return None if control.response.truncated or control.response.encoded else control
+
+
+def _compare_status(left: Response, right: Response) -> tuple[StatusDifference, ...]:
+    if left.status != right.status:
+        return (StatusDifference(left.status, right.status),)
+    before, after = _grpc_status(left), _grpc_status(right)
+    if before == after or before is None or after is None:
+        return ()
+    return (StatusDifference(before, after, grpc=True),)
+
+
+def _grpc_status(response: Response) -> int | None:
+    """Return the code of a call: in the trailers, or in the headers of an answer that has nothing else."""
+    for name, value in (*response.trailers, *response.headers) if response.trailers else response.headers:
+        if name == "grpc-status":
+            return int(value) if value.isascii() and value.isdigit() and len(value) < 4 else None  # noqa: PLR2004
+    return None
+
+
+def _bodies_compare(base: Exchange, other: Exchange) -> bool:
+    if base.request.method == "HEAD" or base.response is None or other.response is None:
+        return False
+    left, right = base.response, other.response
+    if left.truncated or right.truncated or ((left.encoded or right.encoded) and left.body != right.body):
+        return False
+    return not (left.status in _BODILESS and right.status in _BODILESS)
+
+
+def _reason_of_flags(flags: str) -> NotCompared:
+    """Return the reason that Envoy's response flags give (`%RESPONSE_FLAGS%`)."""
+    names = {flag.strip() for flag in flags.split(",")}
+    if names & _TIMEOUT_FLAGS:
+        return NotCompared.BRANCH_TIMEOUT
+    return NotCompared.BRANCH_OVERFLOW if names & _OVERFLOW_FLAGS else NotCompared.BRANCH_ERROR

@@ -1,0 +1,101 @@
+"""Compare response headers and trailers: what describes behaviour, not what describes this one answer."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from microstax.diff.hashes import short_hash
+from microstax.diff.rules import Rules
+from microstax.model.difference import HeaderDifference, HeaderKind
+from microstax.model.exchange import Exchange, Headers
+
+_SHOWN: Final = 160
+_LOCAL_HOSTS: Final = ("localhost", "127.", "[::1]", "0.0.0.0", "10.", "192.168.")  # noqa: S104  # no address to bind
+
+
+def compare_headers(base: Exchange, other: Exchange, rules: Rules) -> tuple[HeaderDifference, ...]:
+    """Return how the headers and trailers of two answers differ, by name.
+
+    A name that stands several times is compared as its values in order; `set-cookie` as the names of the cookies;
+    `location` without a host that is the request's own or a private one. Both exchanges must have a response.
+    """
+    left, right = _all_headers(base), _all_headers(other)
+    if left == right:
+        return ()
+    names = {name for name, _ in set(left).symmetric_difference(right)}
+    if len(left) != len(right):
+        names |= _uneven(left, right)
+    if not names:
+        return ()
+    return tuple(_differences(sorted(names), (base, left), (other, right), rules=rules))
+
+
+def _differences(
+    names: list[str], base: tuple[Exchange, Headers], other: tuple[Exchange, Headers], *, rules: Rules
+) -> Iterator[HeaderDifference]:
+    for name in names:
+        if name in rules.volatile_headers or name.startswith(rules.volatile_prefixes):
+            continue
+        before, after = _value(name, base, rules), _value(name, other, rules)
+        if before == after:
+            continue
+        if after is None:
+            yield HeaderDifference(HeaderKind.MISSING, name, _shown(before), None)
+        elif before is None:
+            yield HeaderDifference(HeaderKind.EXTRA, name, None, _shown(after))
+        elif name not in rules.presence_headers:
+            yield HeaderDifference(HeaderKind.VALUE, name, _shown(before), _shown(after))
+
+
+def _all_headers(exchange: Exchange) -> Headers:
+    response = exchange.response
+    if response is None:
+        return ()
+    return response.headers + response.trailers if response.trailers else response.headers
+
+
+def _uneven(left: Headers, right: Headers) -> set[str]:
+    """Return the names of headers that stand more often on one side, with the same value."""
+    before, after = Counter(left), Counter(right)
+    return {name for name, _ in (before - after) | (after - before)}
+
+
+def _value(name: str, side: tuple[Exchange, Headers], rules: Rules) -> str | None:
+    exchange, headers = side
+    values = [value for other, value in headers if other == name]
+    if not values:
+        return None
+    if name == "set-cookie":
+        return ", ".join(sorted({value.partition("=")[0].strip() for value in values}))
+    if name == "location":
+        return _local(values[0], exchange)
+    if name == "content-type":
+        return _media_type(values[0])
+    if name in rules.list_headers:
+        return ", ".join(sorted(item.strip().lower() for value in values for item in value.split(",")))
+    return ", ".join(values)
+
+
+def _media_type(value: str) -> str:
+    """Return a content type in one spelling: names and charsets are case-insensitive (RFC 9110, 8.3)."""
+    return "; ".join(part.strip().replace('"', "").lower() for part in value.split(";") if part.strip())
+
+
+def _local(value: str, exchange: Exchange) -> str:
+    """Return the target of a redirect without the host, where the host only says who answered."""
+    try:
+        target = urlsplit(value)
+    except ValueError:
+        return value
+    host = target.netloc.lower()
+    if not host or not (host == exchange.request.authority.lower() or host.startswith(_LOCAL_HOSTS)):
+        return value
+    return target._replace(scheme="", netloc="").geturl() or "/"
+
+
+def _shown(value: str | None) -> str:
+    text = (value or "").encode("utf-8", "backslashreplace").decode()
+    if len(text) <= _SHOWN:
+        return text
+    return f"{text[: _SHOWN - 20]}...~{short_hash(text.encode())}"

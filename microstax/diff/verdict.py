@@ -1,0 +1,119 @@
+"""The verdicts on discrepancies: one pure function of counts, `judge`.
+
+With a control, a discrepancy is `different` if its evidence stands among all discrepancies of the report (e-BH),
+`same` if it leans to no side or its excess over the noise is below the tolerance, and else `undecided`. Without one
+nothing measures the noise: what varies in the baseline itself or has a format that is made anew is noise, other shapes
+and statuses are believed after a few sightings, and other values cannot be judged.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from microstax.diff.evidence import e_bh, log_evidence
+from microstax.model.report import Verdict
+
+_Z: Final = 2.576
+"""A two-sided interval of 99% under the normal distribution."""
+_SIGHTINGS: Final = 3
+_NEARLY_ALL: Final = 0.9
+_FAR: Final = 10_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How sure a verdict must be.
+
+    `alpha` bounds the share of false findings of a report. Below `min_pairs` an endpoint is not called same.
+    `tolerance` is the excess rate over noise that does not matter (0..1); `latency_tolerance` the relative change of a
+    latency that does not, and `latency_floor_ms` the absolute one.
+    """
+
+    alpha: float = 0.05
+    min_pairs: int = 100
+    tolerance: float = 0.01
+    latency_tolerance: float = 0.10
+    latency_floor_ms: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What is known about one discrepancy (see Tally), in an endpoint with `pairs` of which `triples` have a control.
+
+    `calibrated`: the service has a control. `is_value`: it is about what a value, a header or an order says, not about
+    whether something is there.
+    """
+
+    pairs: int
+    triples: int
+    branch_only: int
+    control_only: int
+    both: int
+    alone: int
+    formatted: int = 0
+    varies: bool = False
+    is_value: bool = False
+    calibrated: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict; `needs` estimates how many more pairs it takes to decide, where it is undecided."""
+
+    verdict: Verdict
+    needs: int = 0
+
+
+def judge(family: Sequence[Counts], policy: Policy) -> list[Judgement]:
+    """Return the verdict on each discrepancy; `family` is all that the report asks about, since errors add up."""
+    tested = [counts for counts in family if counts.calibrated]
+    rejected = iter(e_bh([log_evidence(counts.branch_only, counts.control_only) for counts in tested], policy.alpha))
+    return [
+        _with_control(counts, found=next(rejected), hypotheses=len(tested), policy=policy)
+        if counts.calibrated
+        else _without_control(counts, policy)
+        for counts in family
+    ]
+
+
+def _with_control(counts: Counts, *, found: bool, hypotheses: int, policy: Policy) -> Judgement:
+    if found:
+        return Judgement("different")
+    short = max(policy.min_pairs - counts.pairs, 0)
+    if not counts.triples:
+        return Judgement("undecided", max(short, 1))
+    leans = log_evidence(counts.branch_only, counts.control_only) > 0
+    if leans and _most_excess(counts, 1) > policy.tolerance:
+        return Judgement("undecided", max(short, _needs(counts, hypotheses, policy)))
+    return Judgement("undecided", short) if short else Judgement("same")
+
+
+def _most_excess(counts: Counts, factor: float) -> float:
+    """Return the upper end of the interval of the excess rate, if there were `factor` times the traffic of today."""
+    b, c = counts.branch_only * factor, counts.control_only * factor
+    return (b - c + _Z * math.sqrt(b + c + 1)) / (counts.triples * factor)
+
+
+def _needs(counts: Counts, hypotheses: int, policy: Policy) -> int:
+    """Return about how many more pairs decide, if they go on as they did."""
+    enough = math.log(hypotheses / policy.alpha)
+    factor = 1.0
+    while counts.pairs * factor < _FAR:
+        factor *= 1.25
+        b, c = round(counts.branch_only * factor), round(counts.control_only * factor)
+        if log_evidence(b, c) >= enough or _most_excess(counts, factor) <= policy.tolerance:
+            break
+    return math.ceil(counts.pairs * (factor - 1))
+
+
+def _without_control(counts: Counts, policy: Policy) -> Judgement:
+    short = max(policy.min_pairs - counts.pairs, 0)
+    if counts.varies or (counts.is_value and counts.formatted >= _NEARLY_ALL * counts.alone):
+        return Judgement("undecided", short) if short else Judgement("same")
+    if counts.is_value:
+        return Judgement("not comparable")
+    if counts.alone >= _SIGHTINGS:
+        return Judgement("different")
+    rate = counts.alone / counts.pairs
+    return Judgement("undecided", math.ceil((_SIGHTINGS - counts.alone) / rate) if rate else short)

@@ -1,0 +1,163 @@
+"""Walk two JSON documents side by side and collect in which ways they differ, each way and place once."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, Final
+
+from microstax.diff.json_text import NotFinite, RepeatedMembers, compact, shown
+from microstax.diff.nesting import find_moves
+from microstax.diff.places import Place, render
+from microstax.diff.rules import Rules
+from microstax.model.difference import Difference, ShapeDifference, ShapeKind, ValueDifference
+
+ABSENT: Final = "absent"
+_ABSENT: Final = object()
+_OCCURRENCES: Final = 20_000
+"""After so many single deviations one pair has said enough; a hostile body must not buy more time."""
+
+_TYPES: Final[dict[type, str]] = {
+    dict: "object", RepeatedMembers: "object", list: "array", str: "string", bool: "boolean", type(None): "null",
+    int: "number", float: "number", NotFinite: "number",
+}  # fmt: skip
+_CONTAINERS: Final = frozenset({dict, RepeatedMembers, list})
+
+Align = Callable[["Walk", "Place | None", list[Any], list[Any], int], None]
+
+
+class EnoughError(Exception):
+    """The limits of one pair are reached; what was found so far stands."""
+
+
+def type_name(value: Any) -> str:
+    """Return JSON's name for the type of a parsed value."""
+    return _TYPES[type(value)]
+
+
+class Walk:
+    """One comparison. `align` decides which elements of two arrays belong together."""
+
+    __slots__ = ("_extra", "_found", "_left", "_missing", "_rules", "align")
+
+    def __init__(self, rules: Rules, align: Align) -> None:
+        self.align = align
+        self._rules = rules
+        self._found: dict[tuple[str, ...], Difference] = {}
+        self._missing: dict[str, Any] = {}
+        self._extra: dict[str, Any] = {}
+        self._left = _OCCURRENCES
+
+    def run(self, base: Any, other: Any) -> tuple[Difference, ...]:
+        """Return the differences of two documents, in the order of the baseline's members."""
+        with contextlib.suppress(EnoughError):
+            self.value(None, base, other, 0)
+        self._settle_moves()
+        for kind, places in ((ShapeKind.MISSING, self._missing), (ShapeKind.EXTRA, self._extra)):
+            for path, value in places.items():
+                names = (type_name(value), ABSENT) if kind is ShapeKind.MISSING else (ABSENT, type_name(value))
+                self._found.setdefault((kind, path), ShapeDifference(kind, path, *names))
+        return tuple(self._found.values())[: self._rules.max_differences]
+
+    def value(self, place: Place | None, base: Any, other: Any, depth: int) -> None:
+        """Compare two values that stand at one place."""
+        kind, other_kind = type(base), type(other)
+        if kind not in _CONTAINERS or other_kind not in _CONTAINERS:
+            self._scalars(place, base, other)
+        elif (kind is list) is not (other_kind is list):
+            self._types(place, base, other)
+        elif depth >= self._rules.max_depth:
+            if compact(base) != compact(other):
+                self._values(place, base, other)
+        elif kind is list:
+            if base or other:
+                self.align(self, place, base, other, depth)
+        else:
+            self._members(place, base, other, depth)
+
+    def shape(self, kind: ShapeKind, place: Place | None, base: str, other: str) -> None:
+        """Note a difference in shape."""
+        path = render(place)
+        key = (kind, path, base, other) if kind is ShapeKind.TYPE else (kind, path)
+        self._note(key, ShapeDifference(kind, path, base, other))
+
+    def _members(self, place: Place | None, base: dict[str, Any], other: dict[str, Any], depth: int) -> None:
+        common = 0
+        for name, left in base.items():
+            right = other.get(name, _ABSENT)
+            if right is _ABSENT:
+                self._alone(self._missing, (place, name), left)
+                continue
+            common += 1
+            if right is left:
+                continue
+            kind = type(left)
+            if kind in _CONTAINERS:
+                self.value((place, name), left, right, depth + 1)
+            elif kind is not type(right) or left != right:
+                self._scalars((place, name), left, right)
+        if common != len(other):
+            for name, right in other.items():
+                if name not in base:
+                    self._alone(self._extra, (place, name), right)
+        if type(base) is not type(other) or type(base) is RepeatedMembers:
+            self._repeated(place, base, other)
+
+    def _scalars(self, place: Place | None, base: Any, other: Any) -> None:
+        """Compare where at least one side is no container."""
+        if type(base) is type(other) or _TYPES[type(base)] == _TYPES[type(other)] == "number":
+            # 1 and 1.0 are the same number (RFC 8259, 6).
+            if base != other:
+                self._values(place, base, other)
+        else:
+            self._types(place, base, other)
+
+    def _types(self, place: Place | None, base: Any, other: Any) -> None:
+        self.shape(ShapeKind.TYPE, place, type_name(base), type_name(other))
+
+    def _values(self, place: Place | None, base: Any, other: Any) -> None:
+        path = render(place)
+        if ("value", path) in self._found:
+            self._spend()
+            return
+        self._note(("value", path), ValueDifference(path, shown(base), shown(other)))
+
+    def _repeated(self, place: Place | None, base: dict[str, Any], other: dict[str, Any]) -> None:
+        """Note names that stand more often on one side: readers of the two answers may see different values."""
+        counts = base.repeated if isinstance(base, RepeatedMembers) else {}
+        others = other.repeated if isinstance(other, RepeatedMembers) else {}
+        for name in {**counts, **others}:
+            count, other_count = counts.get(name, 1), others.get(name, 1)
+            if count != other_count and name in base and name in other:
+                kind = ShapeKind.EXTRA if other_count > count else ShapeKind.MISSING
+                self.shape(kind, (place, name), f"{count} times", f"{other_count} times")
+
+    def _alone(self, side: dict[str, Any], place: Place, value: Any) -> None:
+        self._spend()
+        side.setdefault(render(place), value)
+        if len(side) > self._rules.max_differences:
+            raise EnoughError
+
+    def _note(self, key: tuple[str, ...], difference: Difference) -> None:
+        self._spend()
+        self._found.setdefault(key, difference)
+        if len(self._found) >= self._rules.max_differences:
+            raise EnoughError
+
+    def _spend(self) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            raise EnoughError
+
+    def _settle_moves(self) -> None:
+        """Turn what is missing here and extra there into one difference."""
+        if not self._missing or not self._extra:
+            return
+        moves = find_moves(self._missing, self._extra)
+        for move in moves.pairs:
+            self._found.setdefault(
+                (ShapeKind.NESTING, move.old, move.new),
+                ShapeDifference(ShapeKind.NESTING, move.old, move.old, move.new),
+            )
+        for path in moves.explained_missing:
+            del self._missing[path]
+        for path in moves.explained_extra:
+            del self._extra[path]
