@@ -3,19 +3,101 @@
 Reads files, asks nobody.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from microstax.diff.compare import compare_triple
+from microstax.diff import Policy, ReportInput, ServiceAggregate, build_report, compare_triple
 from microstax.diff.discrepancy import discrepancy_of
 from microstax.errors import InvalidFileError, NotFoundError
 from microstax.model.exchange import Triple
 from microstax.model.record import PairFileHeader, StoredPair, read_pair_file
+from microstax.model.report import Coverage, ReportDocument
 from microstax.report.pair import ComparedPair
 
 _CHUNK: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What of a report is shown (empty: all), and below how many pairs an endpoint is never called the same."""
+
+    service: str = ""
+    endpoint: str = ""
+    kind: str = ""
+    min_pairs: int = 100
+
+
+class Recount:
+    """The aggregates and the coverage of pairs that are compared again, one after the other."""
+
+    def __init__(self) -> None:
+        self.aggregates: dict[str, ServiceAggregate] = {}
+        self.since_ms: int | None = None
+        self._paired = 0
+        self._reasons: Counter[str] = Counter()
+
+    def add(self, pair: StoredPair) -> None:
+        """Compare a pair and count it."""
+        service = pair.triple.service
+        if service not in self.aggregates:
+            self.aggregates[service] = ServiceAggregate.empty()
+        outcome = self.aggregates[service].add(pair.triple)
+        self._paired += outcome.paired
+        if outcome.not_compared is not None:
+            self._reasons[outcome.not_compared.value] += 1
+        captured = pair.captured_ms
+        self.since_ms = captured if self.since_ms is None else min(self.since_ms, captured)
+
+    def coverage(self) -> Coverage:
+        """Return the account of the file: every pair in it was mirrored, nothing is known of what was not."""
+        lost = dict(sorted(self._reasons.items()))
+        return Coverage(
+            mirrored=self._paired + sum(lost.values()),
+            paired=self._paired,
+            not_compared=lost,
+            skipped_methods={},
+            blocked_calls=0,
+        )
+
+
+def report_of(name: str, selection: Selection) -> ReportDocument:
+    """Return the report of a file of pairs; raises InvalidFileError for what is none."""
+    with pair_file(name) as (header, pairs):
+        return _report(header, pairs, selection)
+
+
+def _report(header: PairFileHeader, pairs: Iterable[StoredPair], selection: Selection) -> ReportDocument:
+    recount = Recount()
+    for pair in pairs:
+        recount.add(pair)
+    since_ms = header.created_ms if recount.since_ms is None else recount.since_ms
+    return build_report(
+        ReportInput(
+            overlay=header.overlay,
+            baseline=header.baseline,
+            since=rfc3339(since_ms),
+            aggregates=recount.aggregates,
+            coverage=recount.coverage(),
+            service=selection.service,
+            endpoint=selection.endpoint,
+            kind=selection.kind,
+            policy=Policy(min_pairs=selection.min_pairs),
+        )
+    )
+
+
+def rfc3339(unix_ms: int) -> str:
+    """Return a time in UTC to the second; a time that no calendar has becomes the epoch."""
+    try:
+        moment = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        moment = datetime.fromtimestamp(0, UTC)
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def compared(triple: Triple) -> ComparedPair:

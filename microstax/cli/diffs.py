@@ -60,10 +60,10 @@ def waits_for(document: "ReportDocument") -> str | None:
         return None
     overlay, baseline = document["overlay"], document["baseline"]
     if document["reasons"]:
-        return " ".join(document["reasons"])
+        return f"No verdict on {overlay} yet: {' '.join(document['reasons'])}"
     if not coverage["mirrored"]:
-        return f"No request was mirrored into {overlay} yet: it waits for traffic on {baseline}."
-    return f"No mirrored request of {overlay} was compared yet: {coverage['mirrored']:,} were mirrored."
+        return f"No verdict on {overlay} yet: it waits for traffic on {baseline}, and no request was mirrored."
+    return f"No verdict on {overlay} yet: none of {coverage['mirrored']:,} mirrored requests was compared."
 
 
 def exit_code(document: "ReportDocument", *, gate: bool) -> int:
@@ -95,7 +95,7 @@ def gate_options(function: "click.decorators.FC") -> "click.decorators.FC":
         default=100,
         show_default=True,
         metavar="N",
-        help="Below N pairs an endpoint stays undecided.",
+        help="An endpoint with fewer than N pairs is never called the same.",
     )(function)
     function = click.option("--gate", is_flag=True, help="End with 1 for different, 3 for undecided, 0 for the same.")(
         function

@@ -12,7 +12,8 @@ from microstax.cli.shape import command
 @click.option("--listen", metavar="HOST:PORT", help="Also answer the management API on TCP (anybody may then use it).")
 @settings_options
 @pass_settings
-def up(settings: Settings, *, detach: bool, listen: str | None) -> None:
+@click.pass_context
+def up(context: click.Context, settings: Settings, *, detach: bool, listen: str | None) -> None:
     """Start the control plane, Envoy and the collector on this machine.
 
     In the foreground with readable logs on stderr until Ctrl-C, or in the background with --detach.
@@ -24,7 +25,7 @@ def up(settings: Settings, *, detach: bool, listen: str | None) -> None:
         return
     from microstax.control.serve import run
 
-    run(settings.state_dir, listen=listen)
+    context.exit(run(settings.state_dir, listen=listen))
 
 
 @command(None, "down", examples=["microstax down"])

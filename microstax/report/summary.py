@@ -1,7 +1,12 @@
 """The sentences of a report that are the same in every format: coverage that adds up, accuracy, latency, noise."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from microstax.model.report import Effect, EndpointReport, Latency, Quantiles, ReportDocument
 from microstax.report.text import counted, milliseconds, number, percent
+
+_RULE_KEYS: Final = ("service", "endpoint", "path", "kind")
 
 
 def title(document: ReportDocument) -> str:
@@ -87,12 +92,16 @@ def measured(latency: Latency) -> bool:
 
 
 def ignored(document: ReportDocument) -> list[str]:
-    """Return a line a rule that matched something."""
-    return [" ".join(f"{key} {value}" for key, value in rule.items() if value != "") for rule in _rules(document)]
+    """Return a line a rule: what it matches, how much it hid, and why."""
+    return [_ignored(rule) for rule in document.get("ignored", [])]
 
 
-def _rules(document: ReportDocument) -> list[dict[str, str | int]]:
-    return document.get("ignored", [])
+def _ignored(rule: Mapping[str, str | int]) -> str:
+    where = " ".join(f"{key} {rule[key]}" for key in _RULE_KEYS if rule.get(key))
+    findings, count = int(rule.get("findings", 0)), int(rule.get("count", 0))
+    reason = f" ({rule['reason']})" if rule.get("reason") else ""
+    hid = f"{number(findings)} {'finding' if findings == 1 else 'findings'}, seen {number(count)} times"
+    return f"{where}: {hid}{reason}"
 
 
 def _at(side: Quantiles, name: str) -> float | None:

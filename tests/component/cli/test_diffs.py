@@ -68,9 +68,11 @@ async def test_no_traffic_says_what_it_waits_for(cli: Any, management: Any, docu
 
 
 async def test_no_traffic_prefers_the_control_planes_own_words(cli: Any, management: Any, document: Any) -> None:
-    empty = {**without_traffic(document), "reasons": ["Nobody called GET /products in the last 30 s."]}
+    empty = {**without_traffic(document), "reasons": ["nobody called GET /products in the last 30 s."]}
     management.on(methods.GET_REPORT, answer(empty))
-    assert (await cli("env", "diffs", "b", "-o", "json")).err == "Nobody called GET /products in the last 30 s.\n"
+    assert (await cli("env", "diffs", "b", "-o", "json")).err == (
+        "No verdict on shadow-test yet: nobody called GET /products in the last 30 s.\n"
+    )
 
 
 async def test_wait_polls_until_the_verdict(cli: Any, management: Any, document: Any) -> None:

@@ -34,7 +34,7 @@ def with_text(text: str) -> Any:
     for finding in endpoint["headers"]:
         finding.update(name=text)
     endpoint["latency"]["spike_pair"] = text
-    document["ignored"] = [{"path": text}]
+    document["ignored"] = [{"path": text, "reason": text, "findings": 1, "count": 2}]
     return document
 
 
