@@ -18,6 +18,9 @@ MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # An error's sentence, with the end of a log in it, travels as a header; gRPC takes 8 KiB of those by default.
+    ("grpc.max_metadata_size", 128 * 1024),
+    ("grpc.absolute_max_metadata_size", 256 * 1024),
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
