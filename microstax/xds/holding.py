@@ -44,6 +44,7 @@ class Holding:
     client: dict[str, Held] = field(default_factory=dict)
     pending: Pending | None = None
     refused: dict[str, tuple[str, int]] = field(default_factory=dict)  # name -> (version, group)
+    refused_removals: set[str] = field(default_factory=set)  # told again only beside something new
     resend: set[str] = field(default_factory=set)  # to be sent even if the client has them
     owed: bool = False  # an answer is due even if it is empty
     claimed_version: str = ""  # what a reconnecting state-of-the-world client said
@@ -55,6 +56,11 @@ class Holding:
     version_acked: str = ""
     heartbeat_at: float | None = None
     groups: int = 0
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """The names that a NACK keeps from what they should be, sorted."""
+        return tuple(sorted({*self.refused, *self.refused_removals}))
 
     @property
     def active(self) -> bool:
@@ -87,6 +93,7 @@ class Holding:
         """Drop what is known about a name that the client no longer asks for."""
         self.client.pop(name, None)
         self.refused.pop(name, None)
+        self.refused_removals.discard(name)
         self.held_since.pop(name, None)
         self.resend.discard(name)
 
@@ -102,6 +109,7 @@ class Holding:
             raise ValueError("there is no response to acknowledge")
         for name, change in pending.changes.items():
             self._apply(name, change)
+            self.refused_removals.discard(name)
         self.version_acked = pending.version
         self.settled = False
         return pending.version
@@ -128,7 +136,10 @@ class Holding:
         for name in blamed:
             self.refused[name] = (sent[name].version, self.groups)
         for name in pending.changes.keys() - sent.keys():
-            self._apply(name, None)
+            if self.holds(name):
+                self.refused_removals.add(name)
+            else:
+                self._apply(name, None)
         self.settled = False
         return tuple(sorted(blamed))
 
@@ -140,6 +151,7 @@ class Holding:
         }  # fmt: skip
         if groups:
             self.refused = {name: entry for name, entry in self.refused.items() if entry[1] not in groups}
+        self.refused_removals -= target.keys()
 
 
 def _names(error: str, name: str) -> bool:

@@ -20,12 +20,12 @@ class Timing:
     """How long things wait at most; both in seconds.
 
     removal_hold_s     a removal that something still refers to; about Envoy's own limit for warming
-    reconnect_grace_s  a reconnecting client asks for all its types in one burst, in any order; nothing that depends on
-                       a type is decided before the burst is in
+    burst_s            a client that comes back asks for all its types in one burst, in any order; until this long
+                       after a stream's begin, what uses clusters waits for the client to ask for clusters
     """
 
     removal_hold_s: float = 15.0
-    reconnect_grace_s: float = 0.25
+    burst_s: float = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,8 @@ class Sequencer:
     def __init__(self, timing: Timing, *, aggregated: bool, opened_at: float) -> None:
         self._timing: Final = timing
         self._aggregated: Final = aggregated  # streams of one type cannot be put in an order with each other
-        self._burst_ends: Final = opened_at + timing.reconnect_grace_s
+        self._burst_ends: Final = opened_at + timing.burst_s
         self.holdings: dict[str, Holding] = {}
-        self.reconnected = False
-        """Whether some request told of an earlier stream's state."""
 
     def view(self, holding: Holding, snapshot: Snapshot, now: float) -> View:
         """Decide over every name of a type; also renews what the holding remembers about waiting."""
@@ -64,7 +62,7 @@ class Sequencer:
         kept = self._kept(holding, gone, now)
         wanted = {n: r for n, r in selected.items() if n not in waiting} if waiting else selected
         wakes = [holding.held_since[name] + self._timing.removal_hold_s for name in kept]
-        if (waiting or kept) and now < self._burst_ends:
+        if (waiting or kept) and self._bursting(now):
             wakes.append(self._burst_ends)
         frozen = frozenset(waiting | kept)
         whole = snapshot.version(holding.type_url) if selected is target and not frozen else None
@@ -91,7 +89,7 @@ class Sequencer:
         return clusters.holds(name) and not self._unsent(clusters, name, snapshot)
 
     def _bursting(self, now: float) -> bool:
-        return self.reconnected and now < self._burst_ends
+        return now < self._burst_ends
 
     @staticmethod
     def _unsent(clusters: Holding, name: str, snapshot: Snapshot) -> bool:

@@ -47,7 +47,7 @@ class Counters:
             nack=self.nack,
             applied=holding.settled and holding.pending is None and served,
             held=tuple(sorted(holding.frozen)),
-            refused=tuple(sorted(holding.refused)),
+            refused=holding.refusals,
             responses=self.responses,
             resources=self.resources,
             acks=self.acks,

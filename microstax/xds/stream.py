@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from microstax.xds.holding import Holding, Pending
+from microstax.xds.lifetime import Lifetime
 from microstax.xds.messages import (
     CloseStream,
     Command,
@@ -60,14 +61,12 @@ class Stream:
         self.closed = False
         self._rules: Final = rules
         self._opened_at: Final = opened_at
+        self._lifetime: Final = Lifetime(rules, opened_at=opened_at)
         self._sequencer: Final = Sequencer(rules.timing, aggregated=type_url is None, opened_at=opened_at)
         self._holdings: Final = self._sequencer.holdings
         self._counters: Final[dict[str, Counters]] = {}
         self._snapshot: Snapshot | None = None
         self._nonces = 0
-        self._writing_since: float | None = None
-        self._drain_at: float | None = None
-        self._drain_by: float | None = None
         self._wakes: Final[dict[str, float]] = {}
         self._final_status: tuple[TypeStatus, ...] = ()
 
@@ -89,33 +88,21 @@ class Stream:
             case SnapshotChanged():
                 self._replace(event)
             case ResponseWritten():
-                self._writing_since = None
+                self._lifetime.writing_since = None
             case DrainRequested(grace_s):
-                self._drain_at, self._drain_by = now, now + grace_s
+                self._lifetime.drain(now + grace_s)
             case _:
                 pass  # time alone: `_advance` looks at the clock
 
     @property
     def deadline(self) -> float | None:
         """When a `Ticked` is due; None if only the client or a new snapshot can change anything."""
-        times = [self._drain_by]
-        if self.node is None:
-            times.append(self._opened_at + self._rules.first_request_s)
-        if self._writing_since is not None:
-            times.append(self._writing_since + self._rules.write_s)
-        else:
-            times += self._idle_times()
-        return min((t for t in times if t is not None), default=None)
-
-    def _idle_times(self) -> list[float | None]:
-        """Return the times that mean something only while the transport could take a response."""
-        times: list[float | None] = []
-        if self._rules.max_age_s is not None and self._nonces:
-            times.append(self._opened_at + self._rules.max_age_s)
-        if self._snapshot is not None:
+        times = self._lifetime.deadlines()
+        if self._lifetime.writing_since is None and self._snapshot is not None:
             free = [h for h in self._holdings.values() if h.active and h.pending is None]
-            times += [h.heartbeat_at for h in free] + [self._wakes.get(h.type_url) for h in free]
-        return times
+            times += [h.heartbeat_at for h in free if h.heartbeat_at is not None]
+            times += [self._wakes[h.type_url] for h in free if h.type_url in self._wakes]
+        return min(times, default=None)
 
     # -- requests ----------------------------------------------------------------------------------------------
 
@@ -123,7 +110,7 @@ class Stream:
         first = self.node is None
         problem = self._identify(request)
         if problem:
-            yield self._close("INVALID_ARGUMENT", problem)
+            yield self._close(CloseStream("INVALID_ARGUMENT", problem))
             return
         if first and self.node is not None:
             yield IdentifyNode(self.node)
@@ -133,10 +120,8 @@ class Stream:
             return
         yield from self._answer(holding, request, at)
         if isinstance(request, DeltaRequest):
-            self._sequencer.reconnected |= bool(request.initial_versions)
             receive_delta(holding, request)
         else:
-            self._sequencer.reconnected |= bool(request.version) and not holding.active
             receive_sotw(holding, request)
 
     def _identify(self, request: Request) -> str | None:
@@ -150,7 +135,7 @@ class Stream:
         if self.node is None:
             if request.node is None:
                 return "the first request on a stream must hold the node"
-            self.node = request.node
+            self.node, self._lifetime.identified = request.node, True
         elif request.node is not None and (request.node.id or request.node.cluster) and not self._same(request.node):
             return f"this stream belongs to node {self.node.id!r}, and a request on it says it is {request.node.id!r}"
         return None
@@ -180,7 +165,7 @@ class Stream:
         if request.error is None:
             counters.acks += 1
             yield ReportAck(holding.type_url, holding.acknowledge())
-            if not holding.refused:
+            if not holding.refusals:
                 counters.nack = None
             return
         names = holding.refuse(request.error)
@@ -204,40 +189,26 @@ class Stream:
 
     def _advance(self, now: float) -> list[Command]:
         """Find what is due now: an end, or the next response in the wire order."""
-        end = self._end(now)
+        end = self._lifetime.end(now)
         if end:
-            return [end]
-        if self._writing_since is not None or self._snapshot is None:
+            return [self._close(end)]
+        if self._lifetime.writing_since is not None or self._snapshot is None:
             return []
         for holding in sorted(self._holdings.values(), key=lambda h: send_rank(h.type_url)):
             if holding.active and holding.pending is None:
                 response = self._respond(holding, self._snapshot, now)
                 if response:
-                    self._writing_since = now
+                    self._lifetime.writing_since = now
                     return [response]
         return []
 
-    def _end(self, now: float) -> CloseStream | None:
-        rules = self._rules
-        if self.node is None and now >= self._opened_at + rules.first_request_s:
-            return self._close("UNAVAILABLE", f"no request within {rules.first_request_s:g} s")
-        if self._writing_since is not None and now >= self._writing_since + rules.write_s:
-            return self._close("UNAVAILABLE", f"the client took no data for {rules.write_s:g} s")
-        if self._drain_by is not None and now >= self._drain_by:
-            return self._close("UNAVAILABLE", "the server is shutting down")
-        too_old = rules.max_age_s is not None and now >= self._opened_at + rules.max_age_s
-        # A stream without any response counts as an outage for gRPC, which then backs off (gRPC A57).
-        if (too_old or self._drain_at is not None) and self._nonces and self._writing_since is None:
-            return self._close("OK", "")
-        return None
-
-    def _close(self, code: str, message: str) -> CloseStream:
+    def _close(self, end: CloseStream) -> CloseStream:
         self._final_status = self.status()
         self.closed = True
         self._holdings.clear()
         self._wakes.clear()
         self._snapshot = None
-        return CloseStream(code, message)
+        return end
 
     def _respond(self, holding: Holding, snapshot: Snapshot, now: float) -> SendResponse | None:
         if not holding.settled:
@@ -268,7 +239,7 @@ class Stream:
             self._wakes[holding.type_url] = view.wake_at
 
     def _settle(self, holding: Holding, view: View) -> None:
-        holding.settled = not view.frozen
+        holding.settled = not view.frozen and holding.client.keys().isdisjoint(view.gone)
         if holding.client and not holding.version_acked:  # everything was recognised on a reconnect
             holding.version_sent = holding.version_acked = full_version(holding, view)
         if holding.heartbeat_at is None:
@@ -287,6 +258,7 @@ class Stream:
 
     def _number(self, holding: Holding, content: Content, items: tuple[Item, ...]) -> SendResponse:
         self._nonces += 1
+        self._lifetime.answered = True
         nonce = f"{self.stream_id}.{self._nonces:08x}"
         holding.pending = Pending(nonce, content.version, content.changes)
         holding.last_nonce, holding.version_sent, holding.settled = nonce, content.version, False

@@ -87,7 +87,7 @@ def compose_sotw(holding: Holding, view: View) -> Content | None:
         return Content(full_version(holding, view), tuple(changes.values()), (), changes)
     if holding.claimed_version and not holding.client and view.frozen:
         return None  # an incomplete set would delete what the client still has from an earlier stream
-    if not changes and not view.gone and not holding.owed:
+    if not changes and not holding.owed and not view.gone - holding.refused_removals:
         return None
     kept = [held for name in view.frozen if isinstance(held := holding.client.get(name), Resource)]
     listed = (*view.wanted.values(), *kept)
@@ -104,7 +104,7 @@ def compose_delta(holding: Holding, view: View, *, keep_silent: bool) -> Content
     if keep_silent:
         for name in removed:
             holding.forget(name)
-    if not changes and not told and not holding.owed:
+    if not changes and not holding.owed and not set(told) - holding.refused_removals:
         return None
     removals: dict[str, Resource | None] = dict.fromkeys(told)
     return Content(full_version(holding, view), tuple(changes.values()), told, {**changes, **removals})
