@@ -48,10 +48,17 @@ class Inbox:
         while not self._chunks:
             self._filled.clear()
             await self._filled.wait()
-        chunk = self._chunks.popleft()
-        self.bytes -= len(chunk.data)
-        return chunk
+        return self._next()
+
+    def take(self) -> Chunk | None:
+        """Return the oldest chunk, None if there is none."""
+        return self._next() if self._chunks else None
 
     def oldest_us(self) -> int | None:
         """Return when the oldest chunk came, None if there is none."""
         return self._chunks[0].at_us if self._chunks else None
+
+    def _next(self) -> Chunk:
+        chunk = self._chunks.popleft()
+        self.bytes -= len(chunk.data)
+        return chunk

@@ -70,7 +70,7 @@ class TapPoller:
     request: makes the body of a `POST /tap` that is answered after at most `poll_ms`.
     on_chunk: takes what came; must not block.
     on_failure: is told each failed attempt.
-    polls: how many were answered to the end.
+    polls: how many were answered to the end; answers: how many answers began, the number that chunks carry.
     """
 
     address: str
@@ -80,7 +80,7 @@ class TapPoller:
     poll_ms: int = POLL_MS
     grace_s: float = GRACE_S
     polls: int = 0
-    _answers: int = 0
+    answers: int = 0
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
@@ -123,11 +123,11 @@ class TapPoller:
             for event in client.receive(await self._read(reader)):
                 match event:
                     case Opened(status):
-                        self._answers += 1
+                        self.answers += 1
                         if status == _OK and not self._stopping.is_set():
                             writer.write(client.post("/tap", self.request()))
                     case Received(data) if status == _OK:
-                        self.on_chunk(Chunk(self._answers, data, time.time_ns() // 1000))
+                        self.on_chunk(Chunk(self.answers, data, time.time_ns() // 1000))
                     case Received(data):
                         refusal += data
                     case Ended(closing):

@@ -1,0 +1,141 @@
+"""What a worker found and has not reported yet. No I/O and no clock.
+
+Grows with what there is to tell (services, endpoints, discrepancies), not with traffic: however long the control
+plane is away, results keep merging into the next delta.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from microstax.capture import Command, Lost, Paired
+from microstax.diff.aggregate import ServiceAggregate
+from microstax.generated.management.microstax.management.v1 import Delta, NodeCounters, ServiceDelta
+from microstax.model.exchange import NotCompared, Triple
+from microstax.model.record import StoredPair, encode_pair
+
+MAX_EXAMPLES: Final = 200
+"""Examples in one delta of one service; each discrepancy needs a single one."""
+MAX_EXAMPLE_BYTES: Final = 8 * 1024 * 1024
+"""Of one delta of one service, well below the management API's message limit."""
+
+Place = tuple[str, str]
+"""(overlay, service)"""
+
+
+@dataclass(slots=True)
+class _Results:
+    """One service's results since the last delta."""
+
+    aggregate: ServiceAggregate
+    paired: int = 0
+    not_compared: dict[str, int] = field(default_factory=dict)
+    examples: list[bytes] = field(default_factory=list)
+    example_bytes: int = 0
+
+    @property
+    def has_news(self) -> bool:
+        return self.paired > 0 or bool(self.not_compared)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Collects results and cuts them into deltas."""
+
+    worker_id: str
+    pairs: int = 0
+    _sequence: int = 0
+    _results: dict[Place, _Results] = field(default_factory=dict)
+    _counters: dict[str, NodeCounters] = field(default_factory=dict)
+    _pending: dict[Place, int] = field(default_factory=dict)
+
+    def seed(self, overlay: str, service: str, learned: bytes) -> None:
+        """Begin with what earlier workers learned; what this worker learned already stays. Raises StorageError."""
+        if learned and (overlay, service) not in self._results:
+            self._results[overlay, service] = _Results(ServiceAggregate.from_bytes(learned).fresh())
+
+    def forget(self, keep: Iterable[Place]) -> None:
+        """Drop what was learned of services that are no longer shadowed and have nothing left to report."""
+        kept = set(keep)
+        self._results = {
+            place: results for place, results in self._results.items() if place in kept or results.has_news
+        }
+
+    def take(self, command: Command, *, at_ms: int) -> None:
+        """Compare what was paired, or count what was lost; `at_ms` is now, in Unix milliseconds."""
+        match command:
+            case Paired(triple):
+                self._compare(triple, at_ms)
+            case Lost(service, overlay, reason):
+                _count(self._at(overlay, service), reason)
+
+    def give_up(self, command: Command) -> None:
+        """Count what `take` failed on, so that the sums still hold."""
+        if isinstance(command, Paired):
+            _count(self._at(command.triple.overlay, command.triple.service), NotCompared.UNDECODABLE)
+
+    def count(self, node_id: str, *, epoch: str, counters: Mapping[str, int]) -> None:
+        """Keep the newest reading of an Envoy's counters for the next delta."""
+        self._counters[node_id] = NodeCounters(node_id=node_id, epoch=epoch, counters=dict(counters))
+
+    def cut(self, *, at_ms: int, lag_ms: int, pending: Mapping[Place, int], force: bool = False) -> Delta | None:
+        """Return what there is to report, and begin anew; None where there is no news (unless `force`).
+
+        `pending` are the pairs that wait for their other half now, by (overlay, service).
+        """
+        told = [place for place in self._results if self._results[place].has_news]
+        changed = [place for place in {**pending, **self._pending} if pending.get(place) != self._pending.get(place)]
+        if not (told or changed or self._counters or force):
+            return None
+        self._sequence += 1
+        delta = Delta(
+            worker_id=self.worker_id,
+            sequence=self._sequence,
+            at_ms=at_ms,
+            services=[self._service(place, pending.get(place, 0)) for place in sorted({*told, *changed})],
+            counters=list(self._counters.values()),
+            lag_ms=lag_ms,
+        )
+        self._counters = {}
+        self._pending = dict(pending)
+        return delta
+
+    def _at(self, overlay: str, service: str) -> _Results:
+        results = self._results.get((overlay, service))
+        if results is None:
+            results = self._results[overlay, service] = _Results(ServiceAggregate.empty())
+        return results
+
+    def _compare(self, triple: Triple, at_ms: int) -> None:
+        results = self._at(triple.overlay, triple.service)
+        outcome = results.aggregate.add(triple)
+        if outcome.paired:
+            results.paired += 1
+            self.pairs += 1
+        else:
+            _count(results, outcome.not_compared or NotCompared.UNDECODABLE)
+        if outcome.keep_as_example and len(results.examples) < MAX_EXAMPLES:
+            record = encode_pair(StoredPair(triple=triple, captured_ms=at_ms))
+            if results.example_bytes + len(record) <= MAX_EXAMPLE_BYTES:
+                results.examples.append(record)
+                results.example_bytes += len(record)
+
+    def _service(self, place: Place, pending: int) -> ServiceDelta:
+        overlay, service = place
+        results = self._results.get(place)
+        if results is None or not results.has_news:
+            return ServiceDelta(overlay=overlay, service=service, pending=pending)
+        self._results[place] = _Results(results.aggregate.fresh())
+        return ServiceDelta(
+            overlay=overlay,
+            service=service,
+            aggregate=results.aggregate.to_bytes(),
+            not_compared=results.not_compared,
+            paired=results.paired,
+            pending=pending,
+            examples=results.examples,
+        )
+
+
+def _count(results: _Results, reason: NotCompared) -> None:
+    results.not_compared[reason] = results.not_compared.get(reason, 0) + 1

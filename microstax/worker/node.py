@@ -1,0 +1,235 @@
+"""One Envoy as a worker sees it: the tap's traces become results, its statistics become counters."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from microstax.capture import (
+    Chunk,
+    Collector,
+    Command,
+    Expected,
+    Inbox,
+    Pairer,
+    PollFailed,
+    Redaction,
+    Redactor,
+    TapPoller,
+)
+from microstax.envoy import tap_request
+from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
+from microstax.errors import UsageError
+from microstax.generated.management.microstax.management.v1 import Target
+from microstax.model.exchange import Side
+from microstax.model.shadow import DEFAULT_MAX_BODY, ControlMode
+from microstax.worker.admin import AdminError, epoch_of, get
+from microstax.worker.ledger import Ledger, Place
+from microstax.worker.notices import Notices
+
+POLL_MS: Final = 500
+TICK_S: Final = 0.25
+COUNT_S: Final = 1.0
+BRIDGE: Final = "bridge"
+_ENVOY_BYTES: Final = 64 * 1024 * 1024
+"""What one poll may make an Envoy hold."""
+_FEWEST_TRACES, _MOST_TRACES = 100, 2_000
+_HEADER_BYTES: Final = 4 * 1024
+_HEADROOM: Final = 16
+"""How much larger than the mean so far the traces of the next poll may be."""
+
+
+def traces_per_poll(*, max_body: int, mean_bytes: float | None) -> int:
+    """Return how many traces one poll may wait for, so that an Envoy holds no more than 64 MiB of them.
+
+    `mean_bytes` is the mean size of the traces so far, None before the first; `max_body` what the tap keeps of a body.
+    """
+    largest = max_body + _HEADER_BYTES
+    expected = largest if mean_bytes is None else min(largest, _HEADROOM * max(mean_bytes, 1.0))
+    return int(min(max(_ENVOY_BYTES / expected, _FEWEST_TRACES), _MOST_TRACES))
+
+
+@dataclass(slots=True)
+class Node:
+    """Watches one Envoy until `stop`. `target` may be replaced by `update` while it runs."""
+
+    target: Target
+    ledger: Ledger
+    notices: Notices
+    inbox: Inbox = field(default_factory=Inbox)
+    collector: Collector = field(init=False)
+    _poller: TapPoller = field(init=False)
+    _dropped: dict[MirrorKey, int] = field(default_factory=dict)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _reported_drops: int = 0
+    _reported_undecodable: int = 0
+
+    def __post_init__(self) -> None:
+        """Prepare what `run` runs."""
+        self.collector = Collector(Pairer(), Redactor(Redaction.with_fresh_key()))
+        self._poller = self._new_poller()
+        self.update(self.target)
+
+    def update(self, target: Target) -> None:
+        """Take in what is mirrored now, and by which rules it is redacted."""
+        before, self.target = self.target, target
+        redaction = self._redaction(target.redaction)
+        if redaction is None:
+            # Without the rules nothing may be looked at: a value that should be hashed would get out.
+            self._wanted.clear()
+            self._poller.stop()
+            return
+        if before is target or before.redaction != target.redaction:
+            self.collector.redactor = Redactor(redaction)
+        self.collector.pairer.expect(_expected(target))
+        if target.shadows and target.role != BRIDGE:
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+            self._poller.stop()
+
+    async def run(self) -> None:
+        """Poll, read and count until `stop`; what was captured by then has been taken in when this returns."""
+        async with asyncio.TaskGroup() as group:
+            others = [group.create_task(task) for task in (self._read(), self._tick(), self._count())]
+            await self._poll()
+            for task in others:
+                task.cancel()
+        while (chunk := self.inbox.take()) is not None:
+            self._feed(chunk)
+        self._take(self.collector.pairer.flush())
+        with suppress(AdminError):
+            await self.count()
+
+    def stop(self) -> None:
+        """Ask for no more traces; `run` ends when the poll under way is over."""
+        self._stopping.set()
+        self._wanted.set()
+        self._poller.stop()
+
+    @property
+    def pending(self) -> dict[Place, int]:
+        """How many requests wait for their other half, by (overlay, service)."""
+        return {(overlay, service): n for (service, overlay), n in self.collector.pairer.pending.items()}
+
+    def lag_us(self, now_us: int) -> int:
+        """Return the age of the oldest trace that was not read yet, in microseconds; 0 if there is none."""
+        oldest = self.inbox.oldest_us()
+        return max(0, now_us - oldest) if oldest is not None else 0
+
+    async def _poll(self) -> None:
+        """Poll while anything is mirrored."""
+        while not self._stopping.is_set():
+            await self._wanted.wait()
+            if self._stopping.is_set():
+                return
+            self._poller = self._new_poller(self._poller.answers)
+            await self._poller.run()
+
+    def _new_poller(self, answers: int = 0) -> TapPoller:
+        return TapPoller(
+            self.target.admin_address,
+            request=self._request,
+            on_chunk=self._on_chunk,
+            on_failure=self._on_failure,
+            poll_ms=POLL_MS,
+            answers=answers,
+        )
+
+    def _request(self) -> bytes:
+        collector = self.collector
+        mean = collector.trace_bytes / collector.traces if collector.traces else None
+        max_body = max((shadow.max_body_bytes for shadow in self.target.shadows), default=0) or DEFAULT_MAX_BODY
+        return tap_request(traces_per_poll(max_body=max_body, mean_bytes=mean), POLL_MS, max_body)
+
+    def _on_chunk(self, chunk: Chunk) -> None:
+        self.inbox.put(chunk)
+        self.notices.resolved(f"poll {self.target.node_id}", "its traces arrive again")
+
+    def _on_failure(self, failed: PollFailed) -> None:
+        self.notices.problem(f"poll {self.target.node_id}", f"{self.target.node_id}: {failed}", kind=failed.problem)
+
+    async def _read(self) -> None:
+        while True:
+            self._feed(await self.inbox.get())
+            await asyncio.sleep(0)  # a full inbox must not keep the poller from running
+
+    def _feed(self, chunk: Chunk) -> None:
+        try:
+            self._take(self.collector.feed(chunk, now_us=_monotonic_us()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next chunk is another one
+            self.notices.failure(f"{self.target.node_id}: traces cannot be read", error)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._take(self.collector.pairer.tick(_monotonic_us()))
+            self._report()
+
+    def _take(self, commands: Iterable[Command]) -> None:
+        """Compare; a pair that shows a mistake of ours is counted and costs no other pair."""
+        at_ms = time.time_ns() // 1_000_000
+        for command in commands:
+            try:
+                self.ledger.take(command, at_ms=at_ms)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the traffic goes on
+                self.notices.failure(f"{self.target.node_id}: a pair cannot be compared", error)
+                self.ledger.give_up(command)
+
+    def _report(self) -> None:
+        """Log what could not be read, with counts and without a word of its content."""
+        name, collector = self.target.node_id, self.collector
+        if (dropped := self.inbox.dropped_bytes) != self._reported_drops:
+            self._reported_drops = dropped
+            self.notices.problem(f"drops {name}", f"{name}: traces come faster than they can be compared")
+        if collector.undecodable != self._reported_undecodable:
+            self._reported_undecodable = collector.undecodable
+            self.notices.problem(f"undecodable {name}", f"{name}: a trace cannot be used ({collector.problem})")
+
+    async def _count(self) -> None:
+        while True:
+            with suppress(AdminError):  # the poller tells of an Envoy that does not answer
+                await self.count()
+            await asyncio.sleep(COUNT_S)
+
+    async def count(self) -> None:
+        """Read the counters once; raises AdminError."""
+        address = self.target.admin_address
+        epoch = epoch_of(address)
+        stats = json.loads(await get(address, STATS_PATH))
+        values = {entry["name"]: entry["value"] for entry in stats["stats"] if isinstance(entry.get("value"), int)}
+        self.ledger.count(self.target.node_id, epoch=epoch, counters=values)
+        for key, mirror in read_counters(stats).mirrors.items():
+            if key.side is Side.BRANCH:
+                self._note_drops(key, mirror.dropped)
+
+    def _note_drops(self, key: MirrorKey, dropped: int) -> None:
+        before = self._dropped.get(key)
+        self._dropped[key] = dropped
+        if before is not None and dropped != before:
+            grown = dropped - before if dropped > before else dropped
+            self.collector.pairer.copies_dropped(key.service, key.overlay, grown)
+
+    def _redaction(self, data: bytes) -> Redaction | None:
+        try:
+            return Redaction.from_bytes(data)
+        except UsageError as error:
+            self.notices.problem(f"redaction {self.target.node_id}", f"{self.target.node_id}: {error.message}")
+            return None
+
+
+def _monotonic_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+def _expected(target: Target) -> dict[str, list[Expected]]:
+    found: dict[str, list[Expected]] = {}
+    for shadow in target.shadows:
+        mode = ControlMode(shadow.control) if shadow.control in set(ControlMode) else ControlMode.NONE
+        expected = Expected(overlay=shadow.overlay, control=mode, timeout_us=shadow.timeout_ms * 1000)
+        found.setdefault(shadow.service, []).append(expected)
+    return found

@@ -1,0 +1,135 @@
+"""Results of pairs on their way into deltas."""
+
+import pytest
+
+from microstax.capture import Lost, Paired
+from microstax.diff.aggregate import ServiceAggregate
+from microstax.errors import StorageError
+from microstax.generated.management.microstax.management.v1 import Delta
+from microstax.model.exchange import NotCompared
+from microstax.model.record import decode_pair
+from microstax.testing import a_response, a_triple
+from microstax.worker.ledger import MAX_EXAMPLE_BYTES, Ledger
+
+PLACE = ("shadow-test", "catalog")
+SAME = Paired(a_triple())
+DIFFERENT = Paired(a_triple(branch=a_response(status=500)))
+
+
+def cut(ledger: Ledger, pending: int = 0, *, force: bool = False) -> Delta | None:
+    return ledger.cut(at_ms=7, lag_ms=3, pending={PLACE: pending} if pending else {}, force=force)
+
+
+def must_cut(ledger: Ledger, pending: int = 0, *, force: bool = False) -> Delta:
+    delta = cut(ledger, pending, force=force)
+    assert delta is not None
+    return delta
+
+
+def test_without_news_there_is_no_delta() -> None:
+    ledger = Ledger("w-1")
+    assert cut(ledger) is None
+    assert must_cut(ledger, force=True).sequence == 1
+
+
+def test_a_delta_is_about_itself_alone() -> None:
+    ledger = Ledger("w-1")
+    for command in (SAME, DIFFERENT, Lost("catalog", "shadow-test", NotCompared.BRANCH_ERROR)):
+        ledger.take(command, at_ms=5)
+    first = must_cut(ledger)
+    ledger.take(SAME, at_ms=6)
+    second = must_cut(ledger)
+    assert [(delta.sequence, delta.services[0].paired) for delta in (first, second)] == [(1, 2), (2, 1)]
+    assert (first.worker_id, first.at_ms, first.lag_ms) == ("w-1", 7, 3)
+    assert first.services[0].not_compared == {"branch_error": 1}
+    assert second.services[0].not_compared == {}
+    assert ServiceAggregate.from_bytes(first.services[0].aggregate).pairs == 2
+    assert ServiceAggregate.from_bytes(second.services[0].aggregate).pairs == 1
+    assert cut(ledger) is None
+    assert ledger.pairs == 3
+
+
+def test_an_example_is_sent_once_as_a_pair_record() -> None:
+    ledger = Ledger("w-1")
+    ledger.take(DIFFERENT, at_ms=5)
+    ledger.take(Paired(a_triple(branch=a_response(status=500), id="id-2")), at_ms=6)
+    (record,) = must_cut(ledger).services[0].examples
+    pair = decode_pair(record)
+    assert (pair.triple, pair.captured_ms) == (DIFFERENT.triple, 5)
+    ledger.take(Paired(a_triple(branch=a_response(status=500), id="id-3")), at_ms=7)
+    assert must_cut(ledger).services[0].examples == []
+
+
+def test_examples_are_bounded_in_bytes() -> None:
+    ledger = Ledger("w-1")
+    for number in range(20):
+        body = b'{"k%d": "' % number + b"x" * 1_000_000 + b'"}'
+        ledger.take(Paired(a_triple(branch=a_response(body), id=f"id-{number}")), at_ms=5)
+    (service,) = must_cut(ledger).services
+    assert 0 < sum(map(len, service.examples)) <= MAX_EXAMPLE_BYTES
+    assert service.paired == 20
+
+
+def test_what_the_differ_refuses_is_counted_by_its_reason() -> None:
+    ledger = Ledger("w-1")
+    ledger.take(Paired(a_triple(branch=a_response(local_reason="UT"))), at_ms=5)
+    ledger.take(Paired(a_triple(branch=a_response(truncated=True))), at_ms=5)
+    (service,) = must_cut(ledger).services
+    assert service.paired == 0
+    assert service.not_compared == {"branch_timeout": 1, "truncated": 1}
+
+
+def test_a_pair_given_up_still_counts() -> None:
+    ledger = Ledger("w-1")
+    ledger.give_up(SAME)
+    assert must_cut(ledger).services[0].not_compared == {"undecodable": 1}
+
+
+def test_pending_is_told_when_it_changes_also_to_nothing() -> None:
+    ledger = Ledger("w-1")
+    assert must_cut(ledger, 4).services[0].pending == 4
+    assert cut(ledger, 4) is None
+    (service,) = must_cut(ledger, 0).services
+    assert (service.overlay, service.service, service.pending) == (*PLACE, 0)
+
+
+def test_counters_go_with_the_next_delta_in_their_newest_reading() -> None:
+    ledger = Ledger("w-1")
+    ledger.count("tee-shop", epoch="e", counters={"a": 1})
+    ledger.count("tee-shop", epoch="e", counters={"a": 2})
+    (counters,) = must_cut(ledger).counters
+    assert (counters.node_id, counters.epoch, counters.counters) == ("tee-shop", "e", {"a": 2})
+    assert cut(ledger) is None
+
+
+def test_a_worker_begins_with_what_was_learned_and_without_counts() -> None:
+    learned = ServiceAggregate.empty()
+    for number in range(50):
+        learned.add(a_triple(id=f"id-{number}"))
+    ledger = Ledger("w-2")
+    ledger.seed(*PLACE, learned.to_bytes())
+    assert cut(ledger) is None
+    ledger.take(SAME, at_ms=5)
+    assert ServiceAggregate.from_bytes(must_cut(ledger).services[0].aggregate).pairs == 1
+
+
+def test_a_seed_changes_nothing_that_is_there() -> None:
+    ledger = Ledger("w-1")
+    ledger.take(SAME, at_ms=5)
+    ledger.seed(*PLACE, ServiceAggregate.empty().to_bytes())
+    assert must_cut(ledger).services[0].paired == 1
+
+
+def test_an_unreadable_seed_is_refused() -> None:
+    with pytest.raises(StorageError):
+        Ledger("w-1").seed(*PLACE, b"garbage")
+
+
+def test_what_is_no_longer_shadowed_is_forgotten_after_it_was_reported() -> None:
+    ledger = Ledger("w-1")
+    ledger.take(SAME, at_ms=5)
+    ledger.forget([])
+    assert must_cut(ledger).services[0].paired == 1
+    ledger.forget([])
+    ledger.take(DIFFERENT, at_ms=6)
+    assert len(must_cut(ledger).services[0].examples) == 1
