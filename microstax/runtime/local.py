@@ -51,7 +51,7 @@ class LocalRuntime:
         check_key(spec.key)
         async with self._lock(spec.key):
             running = self._wanted.get(spec.key)
-            if running and running.spec.command == spec.command and spec_digest(running.spec) == spec_digest(spec):
+            if running and not running.stopping and spec_digest(running.spec) == spec_digest(spec):
                 running.watch_as(spec)
                 return
             if running:
@@ -151,9 +151,10 @@ class LocalRuntime:
                 group.create_task(self.stop(key))
 
     async def _stop(self, key: ProcessKey) -> None:
-        supervisor = self._wanted.pop(key, None)
+        supervisor = self._wanted.get(key)
         if supervisor is not None:
-            await supervisor.stop()
+            await supervisor.stop()  # if this is cancelled, the key stays, and the next stop or start goes on with it
+            self._wanted.pop(key)
         elif key in self._found:
             await self._stop_stray(key)
         else:

@@ -56,7 +56,7 @@ class Records:
     def _read(self, path: Path) -> tuple[ProcessKey, Leader] | None:
         try:
             document = json.loads(path.read_bytes())
-            key = parse_key(document["key"])
+            key = parse_key(str(document["key"]))
             leader = Leader(
                 ProcessIdentity(int(document["pid"]), int(document["start_ticks"])), str(document["digest"])
             )

@@ -29,6 +29,7 @@ class Supervisor:
         self, spec: ProcessSpec, *, state: Path, log: Path, records: Records, changed: Callable[[ServiceStatus], None]
     ) -> None:
         self.spec = spec
+        self.stopping = False
         self._state, self.log, self._records, self._changed = state, log, records, changed
         self._life = Life(_check(spec))
         self._process: RunningProcess | None = None
@@ -76,7 +77,8 @@ class Supervisor:
         self._life.health = _check(spec)
 
     async def stop(self) -> None:
-        """Stop the process and everything it started."""
+        """Stop the process and everything it started. Can be called again after it was cancelled."""
+        self.stopping = True
         await self._watching.cancel()
         if self.spec.command:
             await self._sweep(self._process.leader if self._process else None)

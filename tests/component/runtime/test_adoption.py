@@ -12,10 +12,10 @@ import pytest
 
 from microstax.model.environment import LOOPBACK, Address, HealthCheck, ServicePhase
 from microstax.runtime.local import LocalRuntime
-from microstax.runtime.marker import marked_processes
+from microstax.runtime.marker import marked_processes, spec_digest
 from microstax.runtime.port import ProcessKey, ProcessSpec
 from microstax.runtime.procfs import is_alive, process_info
-from microstax.runtime.records import Records
+from microstax.runtime.records import Leader, Records
 from microstax.runtime.state import StateLock, lock_holder
 from microstax.runtime.termination import all_members, terminate
 
@@ -203,3 +203,31 @@ async def test_detaching_leaves_everything_running(tmp_path: Path, python_spec: 
     assert kept.pid == status.pid
     await following.stop_all()
     await following.detach()
+
+
+async def test_a_process_that_wrote_over_its_environment_is_found_by_its_record(tmp_path: Path) -> None:
+    """Servers that write a title over their environment carry no markers any more."""
+    state = tmp_path / "state"
+    command = (sys.executable, "-c", "import time; time.sleep(600)")
+    spec = ProcessSpec(key=KEY, command=command)
+    process = await asyncio.create_subprocess_exec(*command, start_new_session=True)
+    info = process_info(process.pid)
+    assert info is not None
+    Records(state / "processes").write(KEY, Leader(info.identity, spec_digest(spec)))
+    assert not marked_processes(state)
+    runtime = LocalRuntime(state)
+    assert await runtime.open() == (KEY,)
+    await runtime.start(spec)
+    assert (await runtime.wait_ready(KEY, timeout_s=5)).pid == process.pid
+    await runtime.stop(KEY)
+    assert await process.wait() == -signal.SIGTERM
+    await runtime.detach()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"key": "production/catalog", "pid": "x"}', '{"key": 5}'])
+async def test_half_a_record_is_no_record(tmp_path: Path, text: str) -> None:
+    """A power cut left it behind: it is passed over, and written again by the next start."""
+    folder = tmp_path / "state" / "processes"
+    folder.mkdir(parents=True)
+    (folder / "production~catalog~service.json").write_text(text)
+    assert Records(folder).read() == {}

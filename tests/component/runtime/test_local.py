@@ -16,7 +16,8 @@ from microstax.errors import NotFoundError, PortInUseError, ServiceFailedError
 from microstax.model.environment import LOOPBACK, Address, HealthCheck, ServicePhase, ServiceStatus
 from microstax.runtime.local import LocalRuntime
 from microstax.runtime.port import ProcessKey, ProcessSpec
-from microstax.runtime.procfs import process_info
+from microstax.runtime.procfs import ProcessIdentity, process_info
+from microstax.runtime.termination import members_of, terminate
 
 Make = Callable[..., ProcessSpec]
 KEY = ProcessKey("production", "catalog")
@@ -64,8 +65,9 @@ async def test_every_kind_of_check(runtime: LocalRuntime, server_spec: Make) -> 
     await runtime.wait_ready(KEY, timeout_s=20)
     other = ProcessKey("production", "pricing")
     await runtime.start(server_spec(key=other, ANSWER="503"))
+    await until(lambda: (status := runtime.status(other)) and "answered" in status.message)
     with pytest.raises(ServiceFailedError, match=r"GET /healthz on 127\.0\.0\.1:\d+ answered 503"):
-        await runtime.wait_ready(other, timeout_s=3)
+        await runtime.wait_ready(other, timeout_s=0.1)
     third = ProcessKey("production", "search")
     await runtime.start(server_spec(key=third, ANSWER="404"))
     await runtime.wait_ready(third, timeout_s=20)
@@ -269,3 +271,35 @@ async def test_a_group_stops_side_by_side(runtime: LocalRuntime, python_spec: Ma
 async def test_ports_are_not_handed_out_twice(runtime: LocalRuntime) -> None:
     handed = [runtime.free_port() for _ in range(200)]
     assert len(set(handed)) == 200
+
+
+async def test_a_stop_that_was_cancelled_can_be_finished(runtime: LocalRuntime, python_spec: Make) -> None:
+    """Whoever asked went away in the middle; an equal spec does not keep what is half stopped."""
+    source = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); {SLEEP}"
+    spec = python_spec(source, stop_timeout_s=1.0)
+    await runtime.start(spec)
+    await until(lambda: runtime.log_path(KEY).read_text())
+    first = (await runtime.wait_ready(KEY, timeout_s=5)).pid
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await runtime.stop(KEY)
+    assert runs(first)
+    await runtime.start(spec)
+    assert not runs(first)
+    assert (await runtime.wait_ready(KEY, timeout_s=5)).pid != first
+
+
+async def test_a_pid_that_names_somebody_else_by_now_is_left_alone() -> None:
+    """A process is its pid and its start: with another start it is not hit."""
+    with subprocess.Popen([sys.executable, "-c", SLEEP]) as stranger:  # noqa: ASYNC220
+        rounds = iter([[ProcessIdentity(stranger.pid, 1)], []])
+        assert await terminate(lambda: next(rounds), timeout_s=1) == []
+        assert stranger.poll() is None
+        assert members_of(KEY, ProcessIdentity(stranger.pid, 1), state=Path("/nowhere")) == []
+        stranger.kill()
+
+
+async def test_a_command_may_name_its_variables(runtime: LocalRuntime, python_spec: Make) -> None:
+    spec = python_spec("import sys; print(sys.argv[1]); import time; time.sleep(600)", COLOUR="blue")
+    await runtime.start(replace(spec, command=(*spec.command, "$(COLOUR)")))
+    await until(lambda: runtime.log_path(KEY).read_text() == "blue\n")
