@@ -4,6 +4,7 @@ The command line and the control plane work this out apart and must agree, so th
 the user alone. Imports nothing heavy: the command line needs it before anything else.
 """
 
+import contextlib
 import hashlib
 import os
 import re
@@ -72,6 +73,12 @@ def prepare_folders(state: Path) -> None:
         ) from error
     if short in needed:
         _check_private(short)
+
+
+def tidy_folders(state: Path) -> None:
+    """Remove the folder for sockets under /tmp if there is one and nothing is left in it: a control plane's last act."""
+    with contextlib.suppress(OSError):
+        _short_folder(state).rmdir()
 
 
 def _short_folder(state: Path) -> Path:

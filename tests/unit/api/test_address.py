@@ -15,6 +15,7 @@ from microstax.api.address import (
     prepare_folders,
     socket_path,
     state_folder,
+    tidy_folders,
 )
 from microstax.errors import FaultError, UsageError
 
@@ -74,9 +75,13 @@ def test_a_socket_of_a_long_folder_works_and_is_private(tmp_path: Path) -> None:
         path.parent.chmod(0o755)
         with pytest.raises(FaultError, match="only you can enter"):
             management_address(state)
+        tidy_folders(state)
+        assert path.exists()
     finally:
         path.unlink()
-        path.parent.rmdir()
+        tidy_folders(state)
+    assert not path.parent.exists()
+    tidy_folders(state)
 
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
