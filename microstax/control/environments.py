@@ -105,9 +105,12 @@ class Environments:
         await self._plane.fleet.start_services(record.spec.services, specs, ready)
 
     async def _remove(self, name: str) -> None:
-        await self._plane.journal.commit(DropEnvironment(name))
-        await self._plane.fleet.runtime.stop_group(name)
-        await self._plane.journal.store.forget_node(layout.tee_node(name))
+        try:
+            await self._plane.journal.commit(DropEnvironment(name))
+            await self._plane.journal.store.forget_node(layout.tee_node(name))
+        finally:
+            # Also where the disk is full: what nobody will ask for again must not run on.
+            await self._plane.fleet.runtime.stop_group(name)
 
     def _check_free(self, name: str) -> None:
         check_name("environment", name)

@@ -18,7 +18,10 @@ Ready = Callable[[ServiceSpec, ServiceStatus], None]
 
 
 class Fleet:
-    """Starts and stops. `envoy_process` makes the process of a node's Envoy, writing its bootstrap file."""
+    """Starts and stops. `envoy_process` makes the process of a node's Envoy, writing its bootstrap file.
+
+    `problems` has a sentence for every process that could not be brought back.
+    """
 
     def __init__(
         self, runtime: Runtime, *, envoy_process: Callable[[str], ProcessSpec], worker_process: ProcessSpec
@@ -26,6 +29,7 @@ class Fleet:
         self.runtime: Final = runtime
         self._envoy_process: Final = envoy_process
         self._worker_process: Final = worker_process
+        self.problems: Final[dict[ProcessKey, str]] = {}
 
     async def restore(
         self, state: State, nodes: Iterable[str], *, wanted_now: Callable[[ProcessKey], bool]
@@ -91,14 +95,19 @@ class Fleet:
                 return
             await self.runtime.wait_ready(spec.key, timeout_s=service.health.start_period_s)
         except MicrostaxError as error:
-            # It shows in `status` and in `env show`; the others must not wait for it.
-            _log.warning("%s", error.message)
+            # The others must not wait for it.
+            self._note(spec.key, error)
 
     async def _attempt(self, spec: ProcessSpec) -> None:
         try:
             await self.runtime.start(spec)
         except MicrostaxError as error:
-            _log.error("%s", error.message)  # a sentence for the user, not a mistake of ours
+            self._note(spec.key, error)
+
+    def _note(self, key: ProcessKey, error: MicrostaxError) -> None:
+        _log.warning("%s", error.message)
+        if self.runtime.status(key) is None:
+            self.problems[key] = error.message
 
 
 def _of(group: str, specs: Mapping[ProcessKey, ProcessSpec]) -> tuple[ProcessSpec, ...]:

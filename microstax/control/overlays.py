@@ -122,9 +122,12 @@ class Overlays:
         await self._plane.fleet.start_services(record.spec.services, specs, ready)
 
     async def _remove(self, name: str) -> None:
-        await self._plane.journal.commit(DropOverlay(name))
-        await self._plane.fleet.runtime.stop_group(name)
-        await self._plane.journal.store.forget_node(layout.bridge_node(name))
+        try:
+            await self._plane.journal.commit(DropOverlay(name))
+            await self._plane.journal.store.forget_node(layout.bridge_node(name))
+        finally:
+            # Also where the disk is full: what nobody will ask for again must not run on.
+            await self._plane.fleet.runtime.stop_group(name)
 
 
 def _names(record: OverlayRecord) -> str:

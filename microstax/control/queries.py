@@ -89,6 +89,13 @@ def control_mode(base: ServiceSpec, shadow: ShadowRecord) -> ControlMode:
     return ControlMode.NONE if wanted is ControlMode.COPY and not base.command else wanted
 
 
+def control_words(state: State, record: OverlayRecord, shadow: ShadowRecord) -> str:
+    """Return the controls of a shadow's services for people, such as `copy` or `copy, none`."""
+    services = shadowed_services(record, shadow)
+    modes = {control_mode(base_service(state, record, spec.name), shadow) for spec in services}
+    return ", ".join(sorted(mode.value for mode in modes))
+
+
 def control_copies(state: State, record: OverlayRecord, shadow: ShadowRecord) -> tuple[ServiceSpec, ...]:
     """Return the baseline's versions that run a second time while this shadow is on."""
     bases = (base_service(state, record, spec.name) for spec in shadowed_services(record, shadow))

@@ -26,7 +26,7 @@ from microstax.control.reports import Reports
 from microstax.control.server import make_server
 from microstax.control.status import StatusReport
 from microstax.control.targets import Targets
-from microstax.control.tasks import spawn
+from microstax.control.tasks import finish, spawn
 from microstax.control.workers import Workers
 from microstax.envoy import build
 from microstax.errors import MicrostaxError, PortInUseError, UsageError
@@ -135,8 +135,10 @@ class ControlPlane:
 
     async def _shut_down(self, tell: Teller) -> Outcome:
         tell.say("stopping services, Envoys and the worker")
-        await self.stop_everything()
-        self.ask_to_stop()
+        try:
+            await finish(self.stop_everything(), name="stop everything")
+        finally:
+            self.ask_to_stop()
         return Outcome(message="microstax is stopped.")
 
     def _is_wanted(self, key: ProcessKey) -> bool:

@@ -16,7 +16,7 @@ from microstax.control.tasks import finish
 from microstax.envoy import check
 from microstax.errors import FaultError
 from microstax.model.environment import ServicePhase, ServiceSpec, ServiceStatus
-from microstax.model.shadow import MILLION, ControlMode, ShadowSettings
+from microstax.model.shadow import MILLION, ShadowSettings
 from microstax.runtime.port import ProcessKey
 from microstax.store.state import OverlayRecord, PutShadow, ShadowRecord, State, apply
 
@@ -140,11 +140,9 @@ def _comparable(one: ShadowSettings, other: ShadowSettings) -> bool:
 
 def _mirroring(state: State, record: OverlayRecord, shadow: ShadowRecord) -> str:
     chosen = shadow.settings
-    services = queries.shadowed_services(record, shadow)
-    modes = {queries.control_mode(queries.base_service(state, record, spec.name), shadow) for spec in services}
-    control = ", ".join(sorted(mode.value for mode in modes)) or ControlMode.NONE.value
+    services = ", ".join(spec.name for spec in queries.shadowed_services(record, shadow))
     share = f"{chosen.sample_ppm * 100 / MILLION:g}%"
     return (
-        f"Mirroring {share} of {', '.join(chosen.methods)} requests for {', '.join(spec.name for spec in services)} "
-        f"into {record.spec.name} (control: {control}). See 'microstax env diffs {record.spec.name}'."
+        f"Mirroring {share} of {', '.join(chosen.methods)} requests for {services} into {record.spec.name} (control: "
+        f"{queries.control_words(state, record, shadow)}). See 'microstax env diffs {record.spec.name}'."
     )

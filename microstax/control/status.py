@@ -84,7 +84,7 @@ class StatusReport:
             overlay=shadow.overlay,
             baseline=record.spec.baseline,
             enabled=shadow.settings.enabled,
-            control=shadow.settings.control.value,
+            control=queries.control_words(state, record, shadow),
             since_ms=shadow.since_ms,
             services=[
                 ShadowService(
@@ -120,6 +120,8 @@ class StatusReport:
                 found.append(f"{envoy.node_id} runs but is not connected; it serves on with its last configuration.")
         statuses = sorted(self._plane.fleet.runtime.statuses().items())
         found += [_trouble(key, status) for key, status in statuses if status.phase in _TROUBLED]
+        runtime = self._plane.fleet.runtime
+        found += [text for key, text in self._plane.fleet.problems.items() if runtime.status(key) is None]
         if not self._intake.workers and any(one.settings.enabled for one in self._plane.state.shadows.values()):
             found.append("No worker is connected, so nothing is compared at the moment.")
         return found
