@@ -76,7 +76,7 @@ def prepare_folders(state: Path) -> None:
 
 
 def tidy_folders(state: Path) -> None:
-    """Remove the folder for sockets under /tmp if there is one and nothing is left in it: a control plane's last act."""
+    """Remove the folder for sockets under /tmp if it is empty: a control plane's last act. Idempotent."""
     with contextlib.suppress(OSError):
         _short_folder(state).rmdir()
 
