@@ -39,7 +39,7 @@ def overlay(state: State, name: str) -> OverlayRecord:
 
 def _hint(names: object, command: str) -> str:
     known = sorted(str(name) for name in names)  # type: ignore[attr-defined]  # mappings by name
-    return f": there are {', '.join(known)}." if known else f": there is none yet ('{command}' shows them)."
+    return f" (known: {', '.join(known)})." if known else f": there is none yet ('{command}' shows them)."
 
 
 def baseline_of(state: State, record: OverlayRecord) -> EnvironmentRecord:

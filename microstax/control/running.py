@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import grpc.aio
 
-from microstax.api.address import MANAGEMENT_SOCKET, management_address, socket_path
+from microstax.api.address import MANAGEMENT_SOCKET, management_address, socket_path, tidy_folders
 from microstax.capture.redaction import KEY_BYTES, Redaction
 from microstax.control import comparing, layout, plans, processes
 from microstax.control.envoys import envoy_binary, envoy_processes, worker_process
@@ -98,6 +98,13 @@ class ControlPlane:
     async def stop_everything(self) -> None:
         """Stop all processes that were started with this state folder."""
         await self._runtime.stop_all()
+
+    def tidy(self) -> None:
+        """Remove the sockets that nobody listens on any more: the last act, after `stop_everything` and serving."""
+        nodes = plans.envoy_nodes(self._journal.state)
+        for name in (MANAGEMENT_SOCKET, layout.XDS_SOCKET, *(layout.admin_socket(node) for node in nodes)):
+            socket_path(self._folder, name).unlink(missing_ok=True)
+        tidy_folders(self._folder)
 
     async def _redaction(self) -> bytes:
         key = await self._store.secret(_REDACTION_KEY, secrets.token_bytes(KEY_BYTES))

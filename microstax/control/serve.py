@@ -53,6 +53,7 @@ async def _serve(state_dir: Path, *, listen: str | None, ready: Callable[[], Non
         await plane.asked_to_stop()
         _log.info("stopping")
         await plane.stop_everything()
+    plane.tidy()
     _log.info("stopped")
 
 

@@ -1,0 +1,158 @@
+"""The shadow switch over the real management API, with Envoys that acknowledge or refuse."""
+
+from typing import Any
+
+import pytest
+
+from microstax.api import methods
+from microstax.errors import EXIT_FAULT, EXIT_USAGE
+from microstax.model.exchange import Side
+from microstax.model.shadow import ControlMode
+from microstax.runtime.port import ProcessKey, ProcessRole
+
+CONTROL = ProcessKey("branch", "catalog", ProcessRole.CONTROL)
+
+
+@pytest.fixture
+async def ready(stage: Any) -> Any:
+    """Give a stage with a baseline and an overlay."""
+    await stage.baseline()
+    await stage.overlay()
+    return stage
+
+
+def mirrors(stage: Any) -> list[Side]:
+    from microstax.control import plans
+
+    state = stage.plane.plane.state
+    return [one.side for one in plans.tee_plan(state, state.environments["prod"]).services[0].mirrors]
+
+
+async def test_enabling_starts_a_copy_of_the_baseline_first_and_mirrors_when_envoy_has_agreed(ready: Any) -> None:
+    lines = await ready.shadow()
+    messages = [line.message for line in lines]
+    assert "a second catalog of prod measures the noise" in messages[0]
+    assert messages[1] == "waiting for Envoy"
+    assert messages[-1].startswith(
+        "Mirroring 100% of GET, HEAD, OPTIONS requests for catalog into branch (control: copy)"
+    )
+    assert ready.runtime.specs[CONTROL].command == ("catalog", "--v1")
+    assert mirrors(ready) == [Side.BRANCH, Side.CONTROL]
+    status = await ready.call(methods.GET_STATUS)
+    assert [service.state for service in status.shadows[0].services] == ["mirroring"]
+    assert all(envoy.applied for envoy in status.envoys)
+
+
+async def test_disabling_stops_the_copy_and_enabling_begins_anew(ready: Any) -> None:
+    await ready.shadow()
+    first = ready.plane.plane.state.shadows["branch"]
+    lines = await ready.stream(methods.SET_SHADOW, overlay="branch", enable=False)
+    assert lines[-1].done
+    assert CONTROL not in ready.runtime.specs
+    assert mirrors(ready) == []
+    assert "off already" in (await ready.stream(methods.SET_SHADOW, overlay="branch", enable=False))[-1].message
+    await ready.shadow()
+    again = ready.plane.plane.state.shadows["branch"]
+    assert again.generation == first.generation + 1
+
+
+async def test_a_new_share_keeps_what_was_found_and_other_methods_do_not(ready: Any) -> None:
+    await ready.shadow()
+    await ready.shadow(sample_ppm=250_000, max_rps=50)
+    shadow = ready.plane.plane.state.shadows["branch"]
+    assert (shadow.generation, shadow.settings.sample_ppm, shadow.settings.max_rps) == (1, 250_000, 50)
+    await ready.shadow(methods=["GET"])
+    shadow = ready.plane.plane.state.shadows["branch"]
+    assert (shadow.generation, shadow.settings.sample_ppm, shadow.settings.methods) == (2, 250_000, ("GET",))
+
+
+async def test_without_a_control_the_copy_goes(ready: Any) -> None:
+    await ready.shadow()
+    await ready.shadow(control="none")
+    assert CONTROL not in ready.runtime.specs
+    assert mirrors(ready) == [Side.BRANCH]
+    assert ready.plane.plane.state.shadows["branch"].settings.control is ControlMode.NONE
+
+
+async def test_control_self_needs_no_copy(ready: Any) -> None:
+    await ready.shadow(control="self")
+    assert CONTROL not in ready.runtime.specs
+    assert mirrors(ready) == [Side.BRANCH, Side.CONTROL]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"name": "prod"}, "prod is a baseline, not an overlay: its overlays are branch."),
+        ({"name": "nope"}, "There is no overlay 'nope' (known: branch)."),
+        ({"services": ["pricing"]}, "branch does not run 'pricing' but catalog"),
+        ({"methods": ["POST"]}, "add --unsafe-methods"),
+        ({"methods": ["BREW"]}, "cannot be mirrored"),
+        ({"control": "maybe"}, "--control 'maybe' is none of copy, self, none."),
+        ({"sample_ppm": 0}, "--sample is 0"),
+        ({"max_rps": 0}, "--max-rps is 0"),
+        ({"max_body_bytes": 1 << 40}, "body limit"),
+    ],
+)
+async def test_what_does_not_fit_is_refused_and_nothing_changes(
+    ready: Any, fields: dict[str, Any], sentence: str
+) -> None:
+    code, message = await ready.refusal(ready.shadow(**fields))
+    assert code == EXIT_USAGE
+    assert sentence in message
+    assert mirrors(ready) == []
+    assert CONTROL not in ready.runtime.specs
+
+
+async def test_unsafe_methods_are_mirrored_for_who_insists(ready: Any) -> None:
+    await ready.shadow(methods=["get", "post"], unsafe_methods=True)
+    assert ready.plane.plane.state.shadows["branch"].settings.methods == ("GET", "POST")
+
+
+async def test_a_server_that_already_runs_cannot_be_copied(stage: Any) -> None:
+    await stage.baseline(text="services: [{name: catalog, url: 'http://127.0.0.1:9', port: 18120}]")
+    await stage.overlay(text="services: [{name: catalog, url: 'http://127.0.0.1:10'}]")
+    _, message = await stage.refusal(stage.shadow(control="copy"))
+    assert "cannot start a copy: use --control self or --control none" in message
+    assert "(control: none)" in (await stage.shadow())[-1].message
+
+
+async def test_a_copy_that_does_not_start_leaves_the_shadow_off(ready: Any) -> None:
+    ready.runtime.unhealthy[CONTROL] = "port stolen"
+    code, message = await ready.refusal(ready.shadow())
+    assert code == EXIT_FAULT
+    assert "port stolen" in message
+    assert mirrors(ready) == []
+    assert CONTROL not in ready.runtime.specs
+
+
+async def test_a_refusal_by_envoy_brings_the_previous_state_back(ready: Any) -> None:
+    ready.runtime.envoys["tee~prod"].refusal = "no such runtime key"
+    code, message = await ready.refusal(ready.shadow())
+    assert code == EXIT_FAULT
+    assert "no such runtime key" in message
+    assert mirrors(ready) == []
+    assert CONTROL not in ready.runtime.specs
+    status = await ready.call(methods.GET_STATUS)
+    assert [service.state for service in status.shadows[0].services] == ["off"]
+
+
+async def test_a_refusal_shows_in_the_status(ready: Any) -> None:
+    ready.runtime.envoys["tee~prod"].refusal = "no such runtime key"
+    await ready.refusal(ready.shadow())
+    nacks = [
+        kind.nack_error
+        for envoy in (await ready.call(methods.GET_STATUS)).envoys
+        for kind in envoy.types
+        if kind.nack_error
+    ]
+    assert "no such runtime key" in nacks[0]
+
+
+async def test_deleting_an_overlay_switches_its_shadow_off_first(ready: Any) -> None:
+    await ready.shadow()
+    lines = await ready.stream(methods.DELETE_OVERLAY, name="branch")
+    assert lines[-1].done
+    assert ready.runtime.statuses("branch") == {}
+    assert ready.plane.plane.state.shadows == {}
+    assert mirrors(ready) == []
