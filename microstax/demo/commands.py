@@ -22,17 +22,20 @@ class CommandFailedError(FaultError):
 
 
 class CommandLine:
-    """Runs `microstax` with one state folder, in one working folder."""
+    """Runs `microstax` with one state folder, in one working folder.
 
-    def __init__(self, *, state: Path, folder: Path, out: TextIO) -> None:
+    With `live`, what shown commands say on stderr goes to this process's own, where a terminal shows their progress.
+    """
+
+    def __init__(self, *, state: Path, folder: Path, out: TextIO, live: bool = False) -> None:
         self.environ = {**os.environ, STATE_VARIABLE: str(state)}
-        self._folder, self._out = folder, out
+        self._folder, self._out, self._live = folder, out, live
         self._program = program()
 
     def show(self, *words: str, accept: Collection[int] = (EXIT_DONE,)) -> None:
         """Print a command, run it, and print what it prints."""
         print(f"$ {shlex.join([PROGRAM, *words])}", file=self._out, flush=True)
-        self._out.write(self.run(*words, accept=accept))
+        self._out.write(self._run(words, accept=accept, stderr=None if self._live else subprocess.PIPE))
         print(file=self._out, flush=True)
 
     def run(self, *words: str, accept: Collection[int] = (EXIT_DONE,), apart: bool = False) -> str:
@@ -40,6 +43,16 @@ class CommandLine:
 
         Raises CommandFailedError, with the command's own words, for any exit code that is not in `accept`.
         """
+        return self._run(words, accept=accept, apart=apart)
+
+    def _run(
+        self,
+        words: Sequence[str],
+        *,
+        accept: Collection[int],
+        apart: bool = False,
+        stderr: int | None = subprocess.PIPE,
+    ) -> str:
         shown = shlex.join([PROGRAM, *words])
         try:
             done = subprocess.run(
@@ -47,7 +60,8 @@ class CommandLine:
                 cwd=self._folder,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
                 text=True,
                 check=False,
                 timeout=COMMAND_TIMEOUT_S,
@@ -56,7 +70,7 @@ class CommandLine:
         except subprocess.TimeoutExpired as error:
             raise CommandFailedError(f"'{shown}' did not end within {COMMAND_TIMEOUT_S:.0f} s.") from error
         if done.returncode not in accept:
-            said = (done.stderr or done.stdout).strip()
+            said = (done.stderr or done.stdout).strip() or "its own words are above."
             raise CommandFailedError(f"'{shown}' ended with exit code {done.returncode}: {said}")
         return done.stdout
 

@@ -11,8 +11,10 @@ import json
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Final, TextIO
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
@@ -191,12 +193,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--at", action="append", required=True, metavar="SERVICE=URL", help="where a service is")
     parser.add_argument("--rate", type=float, default=DEFAULT_RATE, help="requests a second (default %(default)s)")
     parser.add_argument("--clients", type=int, default=DEFAULT_CLIENTS, help="connections (default %(default)s)")
-    parser.add_argument(
-        "--seed", type=int, default=DEFAULT_SEED, help="the same seed asks the same (default %(default)s)"
-    )
-    parser.add_argument(
-        "--record", type=argparse.FileType("w"), metavar="FILE", help="write every result, as JSON lines"
-    )
+    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="what is asked for (default %(default)s)")
+    parser.add_argument("--requests", type=int, metavar="N", help="end after N requests (default: at a signal)")
+    parser.add_argument("--record", type=Path, metavar="FILE", help="write every result, as JSON lines")
     chosen = parser.parse_args(arguments)
     try:
         targets = dict(_targets(chosen.at))
@@ -205,13 +204,24 @@ def main(arguments: Sequence[str]) -> int:
     for needed in ("storefront", "catalog"):
         if needed not in targets:
             parser.error(f"say where {needed} is: --at {needed}=http://127.0.0.1:PORT")
-    tally = asyncio.run(_start(targets, chosen))
+    with ExitStack() as stack:
+        # Line by line, so that the record is whole also after kill -9.
+        opened = chosen.record and stack.enter_context(chosen.record.open("w", buffering=1, encoding="utf-8"))
+        tally = asyncio.run(_start(targets, chosen, opened))
     _print(tally.line())
     return EXIT_DIFFERENT if tally.failed else EXIT_DONE
 
 
-async def _start(targets: Mapping[str, str], chosen: argparse.Namespace) -> Tally:
-    return await _run(Load(targets, rate=chosen.rate, clients=chosen.clients, seed=chosen.seed, record=chosen.record))
+async def _start(targets: Mapping[str, str], chosen: argparse.Namespace, record: TextIO | None) -> Tally:
+    load = Load(
+        targets,
+        rate=chosen.rate,
+        clients=chosen.clients,
+        seed=chosen.seed,
+        requests=chosen.requests,
+        record=record,
+    )
+    return await _run(load)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,8 @@ def run_demo(
     """
     out, err = out or sys.stdout, err or sys.stderr
     with terminable(), folders(state, keep=keep, err=err) as (home, folder):
-        command_line = CommandLine(state=folder, folder=home, out=out)
+        live = err is sys.stderr and err.isatty() and not quiet
+        command_line = CommandLine(state=folder, folder=home, out=out, live=live)
         _refuse_a_running_one(command_line, folder)
         progress = Progress(err, quiet=quiet)
         story = Story(command_line, write_files(home, sys.executable), out=out, progress=progress, rate=rate)
