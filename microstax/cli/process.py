@@ -1,10 +1,17 @@
 """`microstax up`, `down` and `demo`: the control plane as a process of this machine."""
 
+import time
+from typing import Final
+
 import click
 
 from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.progress import follow
 from microstax.cli.shape import command
+from microstax.errors import FaultError
+
+STOP_S: Final = 15.0
+"""How long an interpreter that has nothing left to do may take to end."""
 
 
 @command(None, "up", examples=["microstax up", "microstax up --detach", "microstax up --state /tmp/msx --detach"])
@@ -40,6 +47,18 @@ def down(settings: Settings) -> None:
 
     with settings.client() as client:
         follow(settings, client.stream(SHUTDOWN, SHUTDOWN.request()))
+    _wait_until_free(settings)
+
+
+def _wait_until_free(settings: Settings) -> None:
+    """Wait until the state folder is free, so that an `up` right after this `down` finds nobody in its way."""
+    from microstax.runtime.state import lock_holder
+
+    ends = time.monotonic() + STOP_S
+    while (holder := lock_holder(settings.state_dir)) is not None:
+        if time.monotonic() >= ends:
+            raise FaultError(f"Everything was stopped, but the control plane (process {holder}) has not ended yet.")
+        time.sleep(0.02)
 
 
 @command(None, "demo", examples=["microstax demo", "microstax demo --keep"])

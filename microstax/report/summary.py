@@ -47,7 +47,9 @@ def accuracy(part: ReportDocument | EndpointReport) -> str:
 
 
 def noise_source(document: ReportDocument) -> str:
-    """Return how the noise was told from drift."""
+    """Return how the noise was told from drift; empty where nothing was compared."""
+    if not document["services"]:
+        return ""
     if document["calibrated"]:
         return "measured on a second copy of the baseline"
     return "uncalibrated: no control ran, so what varies by itself was guessed from its format"
