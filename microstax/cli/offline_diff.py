@@ -3,9 +3,9 @@
 import click
 
 from microstax.cli.connection import Settings, pass_settings, settings_options
-from microstax.cli.diffs import check_pair, filter_options, gate_options, report
 from microstax.cli.listing import output_option
 from microstax.cli.pairs import echo_pair
+from microstax.cli.reports import check_pair, filter_options, gate_options, report
 from microstax.cli.shape import command
 from microstax.report.render import FORMATS
 

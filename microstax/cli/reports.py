@@ -1,0 +1,123 @@
+"""Ask for a report, print it, and say how a command that printed it ends: for a live overlay and for a file alike."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from microstax.cli import screen
+from microstax.cli.connection import Settings
+from microstax.errors import EXIT_DIFFERENT, EXIT_DONE, EXIT_UNDECIDED, UsageError
+from microstax.model.ignore import KINDS
+from microstax.report.render import render
+
+if TYPE_CHECKING:
+    from microstax.api.client import Client
+    from microstax.model.report import ReportDocument
+
+ON_A_TERMINAL: Final = ("table", "json")
+"""The formats of what is no whole report: one pair, or reports one after the other."""
+GATE_CODES: Final = {"same": EXIT_DONE, "different": EXIT_DIFFERENT}
+"""The verdicts that are final, and how a gate ends with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which report is asked for."""
+
+    overlay: str
+    service: str = ""
+    endpoint: str = ""
+    kind: str = ""
+    min_pairs: int = 0
+
+    def ask(self, client: "Client") -> "ReportDocument":
+        """Return the report of now; raises MicrostaxError."""
+        from microstax.api.methods import GET_REPORT
+
+        request = GET_REPORT.request(
+            overlay=self.overlay,
+            service=self.service,
+            endpoint=self.endpoint,
+            kind=self.kind,
+            min_pairs=self.min_pairs,
+        )
+        document: ReportDocument = json.loads(client.call(GET_REPORT, request).document)
+        return document
+
+
+def waits_for(document: "ReportDocument") -> str | None:
+    """Return the sentence that says what a report without a single pair waits for; None where there are pairs."""
+    coverage = document["coverage"]
+    if coverage["paired"]:
+        return None
+    overlay, baseline = document["overlay"], document["baseline"]
+    if document["reasons"]:
+        return f"No verdict on {overlay} yet: {' '.join(document['reasons'])}"
+    if not coverage["mirrored"]:
+        return f"No verdict on {overlay} yet: it waits for traffic on {baseline}, and no request was mirrored."
+    return f"No verdict on {overlay} yet: none of {coverage['mirrored']:,} mirrored requests was compared."
+
+
+def exit_code(document: "ReportDocument", *, gate: bool) -> int:
+    """Return how the command ends: with a gate by the verdict, else by whether there was anything to read."""
+    if gate:
+        return GATE_CODES.get(document["verdict"], EXIT_UNDECIDED)
+    return EXIT_UNDECIDED if waits_for(document) else EXIT_DONE
+
+
+def filter_options(function: "click.decorators.FC") -> "click.decorators.FC":
+    """Add the options that choose what of a report is shown."""
+    function = click.option(
+        "--kind",
+        type=click.Choice(KINDS),
+        metavar="K",
+        help=f"Only this kind of difference: {', '.join(KINDS)}.",
+    )(function)
+    function = click.option(
+        "--endpoint", default="", metavar="E", help="Only this endpoint, as the report names it: 'GET /products/{id}'."
+    )(function)
+    return click.option("--service", default="", metavar="S", help="Only this service.")(function)
+
+
+def gate_options(function: "click.decorators.FC") -> "click.decorators.FC":
+    """Add the options that say which pair or which verdict is asked for."""
+    function = click.option(
+        "--min-pairs",
+        type=click.IntRange(min=1),
+        default=100,
+        show_default=True,
+        metavar="N",
+        help="An endpoint with fewer than N pairs is never called the same.",
+    )(function)
+    function = click.option("--gate", is_flag=True, help="End with 1 for different, 3 for undecided, 0 for the same.")(
+        function
+    )
+    return click.option("--pair", "pair_id", metavar="ID", help="Show this pair side by side instead of the report.")(
+        function
+    )
+
+
+def report(settings: Settings, document: "ReportDocument", output: str, *, gate: bool) -> int:
+    """Print the report, and on stderr what it waits for; return the exit code."""
+    click.echo(rendered(document, output), nl=False)
+    sentence = waits_for(document)
+    if sentence is not None:
+        settings.write(sentence)
+    return exit_code(document, gate=gate)
+
+
+def rendered(document: "ReportDocument", output: str) -> str:
+    """Return the report in a format, as wide and as colourful as stdout allows."""
+    return render(document, output, width=screen.width(), colour=screen.colour())
+
+
+def check_pair(*, pair_id: str | None, gate: bool, output: str) -> None:
+    """Raise UsageError for options that say nothing about one pair."""
+    if pair_id is None:
+        return
+    if gate:
+        raise UsageError("--pair shows one pair, which has no verdict: leave out --gate and --wait.")
+    if output not in ON_A_TERMINAL:
+        raise UsageError(f"--pair can be printed as table or json, not as {output}.")
