@@ -8,15 +8,14 @@ from microstax.envoy.bootstrap import arguments, bootstrap, concurrency_of
 from microstax.envoy.build import build
 from microstax.envoy.check import PlanError, check
 from microstax.envoy.flags import reason_for
-from microstax.envoy.names import EXCHANGE_HEADER, LOCAL_HEADER, RUNTIME_LAYER, SIDE_HEADER, TAP_CONFIG_ID
+from microstax.envoy.names import COPY_HEADER, LOCAL_HEADER, RUNTIME_LAYER, TAP_CONFIG_ID
 from microstax.envoy.resource import BuiltResource
 from microstax.envoy.tap import tap_request
 
 __all__ = [
-    "EXCHANGE_HEADER",
+    "COPY_HEADER",
     "LOCAL_HEADER",
     "RUNTIME_LAYER",
-    "SIDE_HEADER",
     "TAP_CONFIG_ID",
     "BuiltResource",
     "PlanError",

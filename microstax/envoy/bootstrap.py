@@ -46,9 +46,7 @@ def bootstrap(
         "bootstrap_extensions": [
             {
                 "name": "envoy.bootstrap.internal_listener",
-                "typed_config": {
-                    "@type": f"{_TYPE}envoy.extensions.bootstrap.internal_listener.v3.InternalListener"
-                },
+                "typed_config": {"@type": f"{_TYPE}envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},
             }
         ],
         "layered_runtime": {"layers": _layers()},

@@ -99,7 +99,9 @@ def _mirror(where: str, service: TeeService, mirror: Mirror) -> None:
 
 def _not_itself(where: str, service: TeeService, address: Address) -> None:
     if address == service.listen:
-        raise PlanError(f"{where}: {address} is the tee itself, so copies would go round for ever; use another address.")
+        raise PlanError(
+            f"{where}: {address} is the tee itself, so copies would go round for ever; use another address."
+        )
 
 
 def _methods(where: str, methods: tuple[str, ...], *, empty_is_fine: bool) -> None:
@@ -107,7 +109,9 @@ def _methods(where: str, methods: tuple[str, ...], *, empty_is_fine: bool) -> No
         raise PlanError(f"{where}: no method is mirrored; name at least one, such as GET.")
     for method in methods:
         if not _TOKEN.fullmatch(method) or method == "CONNECT":
-            raise PlanError(f"{where}: {method!r} cannot be mirrored or bridged; use upper-case methods without CONNECT.")
+            raise PlanError(
+                f"{where}: {method!r} cannot be mirrored or bridged; use upper-case methods without CONNECT."
+            )
 
 
 def _bridge(what: str, plan: BridgePlan) -> None:

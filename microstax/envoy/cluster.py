@@ -51,7 +51,9 @@ MAX_HEADERS: Final = 1000
 _OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECT_TIMEOUT: Final = timedelta(seconds=60)
 _BRANCH_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
-_IDLE: Final = timedelta(seconds=4)  # application servers close idle connections after 5 s or more; be first (a reset is a 503)
+_IDLE: Final = timedelta(
+    seconds=4
+)  # application servers close idle connections after 5 s or more; be first (a reset is a 503)
 _UPSTREAM_CODEC: Final = HttpFilter(name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec()))
 
 
@@ -175,9 +177,7 @@ def copies(service: str, side: Side, overlay: str) -> BuiltResource:
         circuit_breakers=_limits(connections=limit, requests=limit, pending=limit),
         load_assignment=_assignment(
             name,
-            EnvoyAddress(
-                envoy_internal_address=EnvoyInternalAddress(server_listener_name=listener, endpoint_id=name)
-            ),
+            EnvoyAddress(envoy_internal_address=EnvoyInternalAddress(server_listener_name=listener, endpoint_id=name)),
         ),
         typed_extension_protocol_options={_OPTIONS: packed(_options(names.H2, [place]))},
     )
@@ -196,4 +196,3 @@ def bridged(service: str, address: Address, *, max_requests: int) -> tuple[Built
         typed_extension_protocol_options={_OPTIONS: packed(_options(None, [strip]))},
     )
     return _placed(cluster, address)
-

@@ -29,7 +29,10 @@ def listener(service: str) -> BuiltResource:
     buffer = HttpFilter(
         name=names.BUFFER_FILTER, typed_config=packed(Buffer(max_request_bytes=MAX_BODY)), disabled=True
     )
-    manager = http.transparent(name, [http.tap(disabled=False), buffer])
+    keep = HttpFilter(name=names.KEEP_FILTER, typed_config=packed(mutation.keep()))
+    tell = HttpFilter(name=names.COPY_FILTER, typed_config=packed(mutation.tell()))
+    # Answers pass from the last filter to the first: `tell` stands behind the tap.
+    manager = http.transparent(name, [keep, http.tap(disabled=False), tell, buffer])
     manager.early_header_mutation_extensions = []  # the copy's own headers are our own here
     manager.max_request_headers_kb = http.COPY_HEADERS_KB
     manager.request_timeout = _UPLOAD

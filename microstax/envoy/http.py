@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, AndFilter, ResponseFlagFilter
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, ResponseFlagFilter
 from envoy_data_plane.envoy.config.core.v3 import Address as EnvoyAddress
 from envoy_data_plane.envoy.config.core.v3 import (
     AggregatedConfigSource,
@@ -37,9 +37,7 @@ from microstax.envoy.resource import LISTENER_TYPE, ROUTES_TYPE, BuiltResource, 
 NEVER: Final = timedelta(0)
 """No timeout, in Envoy's words."""
 
-ADS: Final = ConfigSource(
-    ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3, initial_fetch_timeout=NEVER
-)
+ADS: Final = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3, initial_fetch_timeout=NEVER)
 """From the control plane; wait for it, rather than answer 404 without routes."""
 
 MAX_HEADERS_KB: Final = 96
@@ -73,7 +71,7 @@ def router() -> HttpFilter:
 def tap(*, disabled: bool) -> HttpFilter:
     """Return the tap; `disabled` ones are enabled by the routes that mirror."""
     common = CommonExtensionConfig(admin_config=AdminConfig(config_id=names.TAP_CONFIG_ID))
-    config = Tap(common_config=common, record_headers_received_time=True)
+    config = Tap(common_config=common, record_headers_received_time=True, record_downstream_connection=True)
     return HttpFilter(name=names.TAP_FILTER, typed_config=packed(config), disabled=disabled)
 
 
@@ -105,12 +103,11 @@ def early_mutation() -> TypedExtensionConfig:
     return TypedExtensionConfig(name=names.EARLY_EXTENSION, typed_config=packed(mutation.early()))
 
 
-def marking(*conditions: AccessLogFilter) -> LocalReplyConfig:
-    """Say on an answer of Envoy's own why it is one (LOCAL_HEADER), where all `conditions` hold."""
+def marking() -> LocalReplyConfig:
+    """Say on an answer of Envoy's own why it is one (LOCAL_HEADER)."""
     flagged = AccessLogFilter(response_flag_filter=ResponseFlagFilter())
-    wanted = AccessLogFilter(and_filter=AndFilter(filters=[flagged, *conditions])) if conditions else flagged
     mark = mutation.value(names.LOCAL_HEADER, "%RESPONSE_FLAGS%")
-    return LocalReplyConfig(mappers=[ResponseMapper(filter=wanted, headers_to_add=[mark])])
+    return LocalReplyConfig(mappers=[ResponseMapper(filter=flagged, headers_to_add=[mark])])
 
 
 def listener(
@@ -134,5 +131,3 @@ def listener(
     )
     needs = frozenset({(ROUTES_TYPE, name)})
     return BuiltResource(type_url=LISTENER_TYPE, name=name, body=bytes(message), references=needs)
-
-

@@ -1,17 +1,35 @@
-"""Header mutations: what is added and taken away around a request, as one filter configuration each."""
+"""Header mutations: what is added and taken away around a request, as one filter configuration each.
 
-from collections.abc import Iterable
+How the two halves of a pair find each other: a tap writes its trace when a stream is over, from the header maps as they are
+then, and by then the request's map is what the application got. So nothing that is stripped before the application can
+stand in a trace. On a copy, whose answer nobody reads, we say in a response header whose it is. On the baseline nothing
+can be said in either map, but the trace has the client's address and the time, to the nanosecond, at which the tap saw the
+request. Two filters, right before and right after the tap, write the time as well and send both with the copy. One
+connection is served by one thread, and the three run one after the other, so on a connection those windows are disjoint
+and exactly one holds the baseline's time.
+"""
+
+from typing import Final
 
 from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation
-from envoy_data_plane.envoy.config.core.v3 import HeaderValue, HeaderValueOption, HeaderValueOptionHeaderAppendAction
+from envoy_data_plane.envoy.config.core.v3 import (
+    DataSource,
+    HeaderValue,
+    HeaderValueOption,
+    HeaderValueOptionHeaderAppendAction,
+    SubstitutionFormatString,
+)
+from envoy_data_plane.envoy.extensions.filters.common.set_filter_state.v3 import FilterStateValue
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation as HeaderMutationFilter
 from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutationPerRoute, Mutations
+from envoy_data_plane.envoy.extensions.filters.http.set_filter_state.v3 import Config as SetFilterState
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
     HeaderMutation as EarlyHeaderMutation,
 )
 
 from microstax.envoy import names
 
+_NOW: Final = "%EMIT_TIME(%s%9f)%"
 _OVERWRITE = HeaderValueOptionHeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD
 
 
@@ -42,19 +60,37 @@ def early() -> EarlyHeaderMutation:
     return EarlyHeaderMutation(mutations=mutations)
 
 
-def exchange(side: str) -> HeaderMutationFilter:
-    """Name a mirrored request for the tap, and keep the mark of a local reply from the client."""
+def opening() -> HeaderMutationFilter:
+    """Before the tap: give a mirrored request its id, and say whose it is and when the tap had not seen it yet."""
     added = {
-        names.EXCHANGE_HEADER: "%UNIQUE_ID%",
-        names.SIDE_HEADER: side,
+        names.EXCHANGE_HEADER: f"%UNIQUE_ID%;%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%;{_NOW}",
         names.PROTOCOL_HEADER: "%PROTOCOL%",
     }
-    return HeaderMutationFilter(
-        mutations=Mutations(
-            request_mutations=[HeaderMutation(append=value(name, text)) for name, text in added.items()],
-            response_mutations=[removed(names.LOCAL_HEADER)],
-        )
-    )
+    return _added(added)
+
+
+def closing() -> HeaderMutationFilter:
+    """After the tap: say when the tap had seen the request."""
+    return _added({names.UNTIL_HEADER: _NOW})
+
+
+def keep() -> SetFilterState:
+    """On a copy, before the router: keep what our headers say, since they are gone when the tap writes its trace."""
+    told = f"%REQ({names.SIDE_HEADER})%;%REQ({names.EXCHANGE_HEADER})%;%REQ({names.UNTIL_HEADER})%"
+    text = SubstitutionFormatString(text_format_source=DataSource(inline_string=told))
+    state = FilterStateValue(object_key=names.COPY_STATE, factory_key="envoy.string", format_string=text)
+    return SetFilterState(on_request_headers=[state])
+
+
+def tell() -> HeaderMutationFilter:
+    """On a copy's answer, which nobody but the tap reads: say whose answer it is."""
+    told = value(names.COPY_HEADER, f"%FILTER_STATE({names.COPY_STATE}:PLAIN)%")
+    return HeaderMutationFilter(mutations=Mutations(response_mutations=[HeaderMutation(append=told)]))
+
+
+def _added(headers: dict[str, str]) -> HeaderMutationFilter:
+    mutations = [HeaderMutation(append=value(name, text)) for name, text in headers.items()]
+    return HeaderMutationFilter(mutations=Mutations(request_mutations=mutations))
 
 
 def restored(name: str, saved: str) -> list[HeaderMutation]:
@@ -71,11 +107,6 @@ def strip(*, restore_forwarded_for: bool) -> HeaderMutationFilter:
     return HeaderMutationFilter(
         mutations=Mutations(request_mutations=mutations, response_mutations=[removed(names.LOCAL_HEADER)])
     )
-
-
-def strip_only(headers: Iterable[str]) -> HeaderMutationFilter:
-    """Take request headers away."""
-    return HeaderMutationFilter(mutations=Mutations(request_mutations=[removed(name) for name in headers]))
 
 
 def without_length() -> HeaderMutationPerRoute:

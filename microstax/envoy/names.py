@@ -9,11 +9,22 @@ from typing import Final
 
 from microstax.model.exchange import Side
 
+COPY_HEADER: Final = "x-microstax-copy"
+"""Response header of a copy as the tap sees it: `<service>;<side>;<overlay>;<id>;<client>;<from>;<until>`.
+
+`id` is shared by the copies of one request. The baseline's own trace carries no header of ours: it is the one from the
+connection of `client` (address:port) whose request's headers were received at or after `from` and at or before `until`
+(nanoseconds since the epoch, Envoy's clock). See microstax.envoy.mutation.
+"""
+
 EXCHANGE_HEADER: Final = "x-microstax-exchange"
-"""Request header as the tap sees it: the id that the exchanges of one request share."""
+"""Request header inside the tee: `<id>;<client>;<from>`."""
+
+UNTIL_HEADER: Final = "x-microstax-until"
+"""Request header inside the tee: the end of the window in which the baseline's tap saw the request."""
 
 SIDE_HEADER: Final = "x-microstax-side"
-"""Request header as the tap sees it: `<service>;<side>;<overlay, or nothing for the baseline>`."""
+"""Request header inside the tee: `<service>;<side>;<overlay>`, which tells the copies of one request apart."""
 
 LOCAL_HEADER: Final = "x-microstax-local"
 """Response header as the tap sees it: Envoy's response flags, where Envoy answered in place of the side."""
@@ -32,6 +43,7 @@ FORWARDED_HEADER: Final = "x-microstax-forwarded"
 
 REQUEST_HEADERS: Final = (
     EXCHANGE_HEADER,
+    UNTIL_HEADER,
     SIDE_HEADER,
     PROTOCOL_HEADER,
     CHUNKED_HEADER,
@@ -50,6 +62,10 @@ ADS_CLUSTER: Final = "microstax_ads"
 """The one static cluster: the control plane."""
 
 EXCHANGE_FILTER: Final = "microstax.exchange"
+UNTIL_FILTER: Final = "microstax.until"
+COPY_FILTER: Final = "microstax.copy"
+KEEP_FILTER: Final = "microstax.keep"
+COPY_STATE: Final = "microstax.copy"
 STRIP_FILTER: Final = "microstax.strip"
 SIDE_FILTER: Final = "microstax.side"
 TAP_FILTER: Final = "microstax.tap"

@@ -39,6 +39,7 @@ COUNTED_METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
 """Methods with a counter of their own where they are not mirrored; the rest shares OTHER."""
 
 _ENABLED: Final = packed(FilterConfig(config=Any()))
+_PER_MIRRORED: Final = (names.EXCHANGE_FILTER, names.TAP_FILTER, names.UNTIL_FILTER)
 _NONE: Final = FractionalPercent(numerator=0, denominator=FractionalPercentDenominatorType.MILLION)
 
 
@@ -149,10 +150,8 @@ def _sampled(service: str, headers: list[HeaderMatcher], gate: Mirror, targets: 
     )
     return Route(
         match=RouteMatch(prefix="/", headers=headers, runtime_fraction=fraction),
-        route=RouteAction(
-            cluster=names.baseline_cluster(service), timeout=NEVER, request_mirror_policies=policies
-        ),
-        typed_per_filter_config={names.EXCHANGE_FILTER: _ENABLED, names.TAP_FILTER: _ENABLED},
+        route=RouteAction(cluster=names.baseline_cluster(service), timeout=NEVER, request_mirror_policies=policies),
+        typed_per_filter_config=dict.fromkeys(_PER_MIRRORED, _ENABLED),
     )
 
 

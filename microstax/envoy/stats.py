@@ -5,12 +5,14 @@ added between two readings, also over a restart.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlencode
 
+from microstax.envoy.names import UPGRADE
 from microstax.model.exchange import Side
 
 _FILTER: Final = (
@@ -89,3 +91,81 @@ class Counters:
     mirrors: Mapping[MirrorKey, MirrorCounters]
     skipped: Mapping[str, SkippedCounters]
     bridges: Mapping[str, BridgeCounters]
+
+
+def read_counters(stats: Mapping[str, Any]) -> Counters:
+    """Return what the parsed JSON answer to STATS_PATH says. A counter that is not there is 0."""
+    values = {entry["name"]: int(entry["value"]) for entry in stats["stats"] if "value" in entry}
+    return Counters(
+        uptime_s=values.get("server.uptime", 0),
+        mirrors=_mirrors(values),
+        skipped=_skipped(values),
+        bridges=_bridges(values),
+    )
+
+
+_COPY_FIELDS: Final = {
+    "upstream_rq_total": "mirrored",
+    "upstream_rq_pending_overflow": "dropped",
+    "upstream_rq_active": "active",
+}
+_BRANCH_FIELDS: Final = {
+    "upstream_rq_pending_overflow": "overflow",
+    "upstream_rq_timeout": "timeouts",
+    "upstream_rq_pending_failure_eject": "connect_failures",
+    "upstream_rq_rx_reset": "resets",
+}
+
+
+def _mirrors(values: Mapping[str, int]) -> Mapping[MirrorKey, MirrorCounters]:
+    found: dict[MirrorKey, Counter[str]] = {}
+    for name, value in values.items():
+        for pattern, meanings in ((_COPY, _COPY_FIELDS), (_BRANCH, _BRANCH_FIELDS)):
+            match = pattern.fullmatch(name)
+            if match and match[4] in meanings:
+                key = MirrorKey(match[1], match[3], Side(match[2]))
+                found.setdefault(key, Counter())[meanings[match[4]]] += value
+    return MappingProxyType({key: MirrorCounters(**counted) for key, counted in found.items()})
+
+
+def _skipped(values: Mapping[str, int]) -> Mapping[str, SkippedCounters]:
+    methods: dict[str, dict[str, int]] = {}
+    reasons: dict[str, dict[str, int]] = {}
+    for name, value in values.items():
+        match = _SKIPPED.fullmatch(name)
+        if match:
+            into = methods if match[2] else reasons
+            into.setdefault(match[1], {})[match[3]] = value
+    return MappingProxyType(
+        {
+            service: SkippedCounters(methods=MappingProxyType(methods.get(service, {})), **reasons.get(service, {}))
+            for service in sorted(methods.keys() | reasons.keys())
+        }
+    )
+
+
+def _bridges(values: Mapping[str, int]) -> Mapping[str, BridgeCounters]:
+    calls: dict[str, dict[str, int]] = {}
+    blocked: dict[str, Counter[str]] = {}
+    for name, value in values.items():
+        if match := _PASSED.fullmatch(name):
+            calls.setdefault(match[1], {})[match[2]] = value
+        elif match := _BLOCKED.fullmatch(name):
+            blocked.setdefault(match[1], Counter())[match[2]] += value
+        elif match := _UPGRADES.fullmatch(name):
+            blocked.setdefault(match[1], Counter())[UPGRADE] += value
+    return MappingProxyType(
+        {
+            service: _bridge(calls.get(service, {}), blocked.get(service, {}))
+            for service in sorted(calls.keys() | blocked.keys())
+        }
+    )
+
+
+def _bridge(calls: Mapping[str, int], blocked: Mapping[str, int]) -> BridgeCounters:
+    return BridgeCounters(
+        passed=calls.get("upstream_rq_total", 0),
+        overflow=calls.get("upstream_rq_pending_overflow", 0),
+        active=calls.get("upstream_rq_active", 0),
+        blocked=MappingProxyType({method: count for method, count in blocked.items() if count}),
+    )

@@ -3,17 +3,14 @@
 from collections.abc import Iterator
 from functools import lru_cache
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, HeaderFilter
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManagerUpgradeConfig,
     HttpFilter,
 )
 
 from microstax.envoy import cluster, copies, http, mutation, names, routes, runtime
-from microstax.envoy.matching import has
 from microstax.envoy.resource import BuiltResource, packed
 from microstax.model.environment import Address
-from microstax.model.exchange import Side
 from microstax.model.plan import Mirror, TeePlan, TeeService
 
 
@@ -32,13 +29,10 @@ def resources(plan: TeePlan) -> Iterator[BuiltResource]:
 def listener(service: str, address: Address) -> BuiltResource:
     """Build the listener that a service's users call. It is the same whoever shadows the service."""
     name = names.tee_listener(service)
-    exchange = mutation.exchange(names.side_value(service, Side.BASELINE, ""))
-    mark = HttpFilter(name=names.EXCHANGE_FILTER, typed_config=packed(exchange), disabled=True)
-    manager = http.transparent(name, [mark, http.tap(disabled=True)])
+    opening = HttpFilter(name=names.EXCHANGE_FILTER, typed_config=packed(mutation.opening()), disabled=True)
+    closing = HttpFilter(name=names.UNTIL_FILTER, typed_config=packed(mutation.closing()), disabled=True)
+    manager = http.transparent(name, [opening, http.tap(disabled=True), closing])
     manager.upgrade_configs = [HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")]
-    # Only on mirrored requests: there the exchange filter takes the mark from what the client gets.
-    mirrored = AccessLogFilter(header_filter=HeaderFilter(header=has(names.EXCHANGE_HEADER)))
-    manager.local_reply_config = http.marking(mirrored)
     return http.listener(name, manager, address=cluster.socket_address(address))
 
 
