@@ -148,7 +148,7 @@ class Node:
 
     def _on_chunk(self, chunk: Chunk) -> None:
         self.inbox.put(chunk)
-        self.notices.resolved(f"poll {self.target.node_id}", "its traces arrive again")
+        self.notices.resolved(f"poll {self.target.node_id}", f"{self.target.node_id}: its traces arrive again")
 
     def _on_failure(self, failed: PollFailed) -> None:
         self.notices.problem(f"poll {self.target.node_id}", f"{self.target.node_id}: {failed}", kind=failed.problem)

@@ -42,7 +42,7 @@ class Notices:
     def resolved(self, key: str, text: str) -> None:
         """Tell that `key` is well again, if it was not."""
         if self._seen.pop(key, None) is not None:
-            _log.info("%s: %s", key, text)
+            _log.info("%s", text)
 
     def failure(self, text: str, error: Exception) -> None:
         """Tell of a mistake of ours, with its traceback once a kind and minute."""

@@ -77,7 +77,7 @@ class Worker:
         while True:
             try:
                 async for targets in self._client.stream(WATCH_TARGETS, request):
-                    self.notices.resolved(_CONTROL, "reached again")
+                    self.notices.resolved(_CONTROL, "the control plane is reached again")
                     pause = _FIRST_PAUSE_S
                     await self._aim(targets, group)
             except MicrostaxError as error:
@@ -177,7 +177,7 @@ class Worker:
                 pause = min(pause * 2, _LAST_PAUSE_S)
             else:
                 self._unsent = None
-                self.notices.resolved(_CONTROL, "reached again")
+                self.notices.resolved(_CONTROL, "the control plane is reached again")
 
     async def _last_word(self) -> None:
         """Report what is left, if the control plane takes it soon."""

@@ -49,7 +49,7 @@ def test_the_end_of_a_problem_is_told_once(notices: Notices, caplog: pytest.LogC
     notices.problem("tee", "bad")
     notices.resolved("tee", "well")
     notices.resolved("tee", "well")
-    assert caplog.messages == ["bad", "tee: well"]
+    assert caplog.messages == ["bad", "well"]
 
 
 def test_a_mistake_of_ours_shows_where_and_nothing_of_the_traffic(
