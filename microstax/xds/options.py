@@ -39,7 +39,8 @@ class XdsOptions:
     admission_burst    new streams that are let in at once
     admission_wait_s   whoever would have to wait longer is refused (RESOURCE_EXHAUSTED)
     keepalive_s        how often the server pings a silent connection
-    keepalive_wait_s   how long it waits for the answer before it gives the connection up
+    keepalive_wait_s   how long it waits for the answer before it gives the connection up; an Envoy that digests a large
+                       configuration does not answer meanwhile (envoy#10394)
     """
 
     debounce_s: float = 0.02
@@ -51,7 +52,7 @@ class XdsOptions:
     admission_burst: int = 200
     admission_wait_s: float = 30.0
     keepalive_s: float = 30.0
-    keepalive_wait_s: float = 5.0
+    keepalive_wait_s: float = 10.0
 
     def grpc_options(self) -> list[tuple[str, int]]:
         """Return the channel arguments for the `grpc.aio.server` that the service is added to."""
@@ -60,6 +61,8 @@ class XdsOptions:
             ("grpc.max_receive_message_length", 64 << 20),  # a reconnecting client lists all it has
             ("grpc.keepalive_time_ms", round(self.keepalive_s * 1000)),
             ("grpc.keepalive_timeout_ms", round(self.keepalive_wait_s * 1000)),
+            # Since gRPC 1.60 this one decides, at 60 s if it is not set, and not the keepalive's own time.
+            ("grpc.http2.ping_timeout_ms", round(self.keepalive_wait_s * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.max_pings_without_data", 0),
             # Envoy pings as it is configured to: no number of pings is a reason for GOAWAY too_many_pings.
