@@ -39,6 +39,7 @@ from microstax.xds import Resource, XdsOptions, XdsServer
 
 _log: Final = logging.getLogger(__name__)
 _REDACTION_KEY: Final = "redaction"
+_PORTS: Final = range(1, 65536)  # gRPC itself takes a larger one modulo 65536
 GRACE_S: Final = 2.0
 
 
@@ -190,7 +191,7 @@ def bind_socket(server: grpc.aio.Server, path: Path) -> None:
 
 def _bind_tcp(server: grpc.aio.Server, listen: str) -> None:
     host, separator, port = listen.rpartition(":")
-    if not separator or not host or not port.isdecimal():
+    if not separator or not host or not port.isdecimal() or int(port) not in _PORTS:
         raise UsageError(f"--listen {listen!r} is no HOST:PORT, such as 127.0.0.1:7077.")
     try:
         server.add_insecure_port(listen)

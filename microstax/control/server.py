@@ -12,11 +12,13 @@ from typing import Any, Final, NoReturn
 import grpc
 import grpc.aio
 from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from microstax.api.client import OPTIONS
-from microstax.api.methods import EXIT_CODE_TRAILER, MANAGEMENT, WORKERS, Method
+from microstax.api.methods import EXIT_CODE_TRAILER, MANAGEMENT, PACKAGE, WORKERS, Method
 from microstax.errors import InternalError, MicrostaxError, UsageError
 
 _log: Final = logging.getLogger(__name__)
@@ -31,15 +33,16 @@ Streaming = Callable[[Any], AsyncIterator[Any]]
 def make_server(methods: Mapping[Method[Any, Any], Unary | Streaming]) -> grpc.aio.Server:
     """Return a server with the methods, health and reflection; ports are the caller's to add."""
     server = grpc.aio.server(options=OPTIONS)
+    pool = _descriptors()
     for service in (MANAGEMENT, WORKERS):
         handlers = {
-            method.name: _handler(method, call) for method, call in methods.items() if method.service == service
+            method.name: _handler(method, call, pool) for method, call in methods.items() if method.service == service
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
     checker = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(checker, server)
     names = (MANAGEMENT, WORKERS, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server, pool=_descriptors())
+    reflection.enable_server_reflection(names, server, pool=pool)
     return server
 
 
@@ -53,17 +56,19 @@ def _descriptors() -> descriptor_pool.DescriptorPool:
     return pool
 
 
-def _handler(method: Method[Any, Any], call: Any) -> Any:
+def _handler(method: Method[Any, Any], call: Any, pool: descriptor_pool.DescriptorPool) -> Any:
+    strict = GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{method.request.__name__}"))
+
     async def unary(data: bytes, context: Any) -> bytes:
         try:
-            return bytes(await call(_parse(method, data)))
+            return bytes(await call(_parse(method, data, strict)))
         except Exception as error:  # noqa: BLE001  # the edge: whatever it is becomes a status
             await _abort(method, context, error)
 
     async def stream(data: bytes, context: Any) -> AsyncIterator[bytes]:
         answers = None
         try:
-            answers = call(_parse(method, data))
+            answers = call(_parse(method, data, strict))
             async for answer in answers:
                 yield bytes(answer)
         except Exception as error:  # noqa: BLE001  # as above
@@ -77,10 +82,13 @@ def _handler(method: Method[Any, Any], call: Any) -> Any:
     return make(stream if method.streams else unary)
 
 
-def _parse(method: Method[Any, Any], data: bytes) -> Any:
+def _parse(method: Method[Any, Any], data: bytes, strict: Any) -> Any:
+    """Parse a request by protobuf's own rules first: betterproto2 takes any bytes, and a number for a text."""
     try:
-        return method.request.parse(data)
-    except Exception as error:
+        message = strict.FromString(data)
+        message.DiscardUnknownFields()
+        return method.request.parse(message.SerializeToString())
+    except (DecodeError, ValueError, EOFError) as error:
         raise UsageError(f"The request is no {method.request.__name__}: {error}.") from error
 
 

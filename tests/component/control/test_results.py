@@ -1,0 +1,283 @@
+"""What workers report, and what becomes of it: deltas over the real API, reports, pairs, budgets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+
+from microstax.api import methods
+from microstax.api.client import AsyncClient
+from microstax.capture.redaction import Redaction
+from microstax.diff.aggregate import ServiceAggregate
+from microstax.errors import EXIT_FAULT, EXIT_UNDECIDED, EXIT_USAGE, MicrostaxError
+from microstax.generated.management.microstax.management import v1
+from microstax.model.record import StoredPair, decode_pair, encode_pair
+from microstax.testing import a_response, a_triple
+
+COPY = "cluster.copy/catalog/branch/branch"
+
+
+class FakeWorker:
+    """Says what a worker would say."""
+
+    def __init__(self, client: AsyncClient, name: str = "worker-1") -> None:
+        self.client, self.name, self.sequence = client, name, 0
+
+    async def submit(
+        self, *, sequence: int | None = None, counters: dict[str, int] | None = None, **service: Any
+    ) -> Any:
+        self.sequence = self.sequence + 1 if sequence is None else sequence
+        nodes = [v1.NodeCounters(node_id="tee~prod", epoch="1", counters=counters)] if counters else []
+        services = [v1.ServiceDelta(overlay="branch", service="catalog", **service)] if service else []
+        return await self.client.call(
+            methods.SUBMIT_DELTA,
+            v1.Delta(worker_id=self.name, sequence=self.sequence, at_ms=1, services=services, counters=nodes, lag_ms=3),
+        )
+
+    async def compare(self, count: int, *, first: int = 0) -> Any:
+        """Report pairs whose branch turned a number into a string."""
+        aggregate, examples = ServiceAggregate.empty(), []
+        for number in range(first, first + count):
+            triple = a_triple(
+                id=f"pair-{number}",
+                baseline=a_response(b'{"price": %d}' % number),
+                branch=a_response(b'{"price": "%d"}' % number),
+                control=a_response(b'{"price": %d}' % number),
+                overlay="branch",
+            )
+            if aggregate.add(triple).keep_as_example:
+                examples.append(encode_pair(StoredPair(triple=triple, captured_ms=7)))
+        return await self.submit(paired=count, aggregate=aggregate.to_bytes(), examples=examples)
+
+
+@pytest.fixture
+async def shadowed(stage: Any) -> Any:
+    """Give a stage whose overlay is shadowed."""
+    await stage.baseline()
+    await stage.overlay()
+    await stage.shadow()
+    return stage
+
+
+@pytest.fixture
+def worker(shadowed: Any) -> FakeWorker:
+    return FakeWorker(shadowed.client)
+
+
+async def report(stage: Any, **fields: Any) -> Any:
+    answer = await stage.call(methods.GET_REPORT, **{"overlay": "branch", **fields})
+    return orjson.loads(answer.document)
+
+
+async def test_a_report_shows_what_was_compared_and_adds_up(shadowed: Any, worker: FakeWorker) -> None:
+    await worker.compare(20)
+    await worker.submit(counters={f"{COPY}.upstream_rq_total": 30, f"{COPY}.upstream_rq_pending_overflow": 4})
+    await worker.submit(not_compared={"branch_timeout": 2}, pending=8)
+    found = await report(shadowed)
+    assert found["verdict"] == "different"
+    assert found["coverage"]["mirrored"] == 34
+    assert found["coverage"]["paired"] == 20
+    assert found["coverage"]["not_compared"] == {"branch_overflow": 4, "branch_timeout": 2, "pending": 8}
+    shapes = found["services"][0]["endpoints"][0]["shape"]
+    assert [(one["kind"], one["path"], one["count"]) for one in shapes] == [("type", "$.price", 20)]
+    pair = await shadowed.call(methods.GET_PAIR, overlay="branch", pair_id=shapes[0]["pair"])
+    assert decode_pair(pair.record).triple.branch.response is not None
+    exported = await shadowed.stream(methods.EXPORT_PAIRS, overlay="branch")
+    assert pair.record in [one.record for one in exported]
+
+
+async def test_a_delta_sent_twice_counts_once(shadowed: Any, worker: FakeWorker) -> None:
+    assert not (await worker.compare(5)).duplicate
+    worker.sequence -= 1
+    assert (await worker.compare(5)).duplicate
+    assert (await report(shadowed))["coverage"]["paired"] == 5
+    await FakeWorker(shadowed.client, "worker-2").compare(5, first=5)
+    assert (await report(shadowed))["coverage"]["paired"] == 10
+
+
+async def test_a_report_before_the_first_request_says_what_it_waits_for(shadowed: Any) -> None:
+    found = await report(shadowed)
+    assert found["verdict"] == "undecided"
+    assert found["reasons"] == ["no request has reached catalog yet: send traffic to http://127.0.0.1:18101"]
+
+
+async def test_an_overlay_that_never_was_shadowed_has_no_report(stage: Any) -> None:
+    await stage.baseline()
+    await stage.overlay()
+    code, message = await stage.refusal(report(stage))
+    assert code == EXIT_UNDECIDED
+    assert message.endswith("switch it on with 'microstax env shadow branch --enable'.")
+    code, message = await stage.refusal(report(stage, overlay="nope"))
+    assert (code, message) == (EXIT_USAGE, "There is no overlay 'nope' (known: branch).")
+    code, message = await stage.refusal(report(stage, overlay="prod"))
+    assert (code, message) == (EXIT_USAGE, "prod is a baseline, not an overlay: its overlays are branch.")
+
+
+async def test_a_report_about_another_service_is_refused(shadowed: Any) -> None:
+    code, message = await shadowed.refusal(report(shadowed, service="pricing"))
+    assert code == EXIT_USAGE
+    assert "'pricing' is not shadowed by branch: it compares catalog." in message
+
+
+async def test_ignore_rules_hide_what_is_meant_to_differ(shadowed: Any, worker: FakeWorker) -> None:
+    await worker.compare(20)
+    rule = await shadowed.call(methods.ADD_IGNORE_RULE, path="$.price", reason="prices are strings now")
+    found = await report(shadowed)
+    assert found["services"][0]["endpoints"][0]["shape"] == []
+    assert found["ignored"][0]["reason"] == "prices are strings now"
+    assert [one.id for one in (await shadowed.call(methods.LIST_IGNORE_RULES)).rules] == [rule.id]
+    await shadowed.call(methods.REMOVE_IGNORE_RULE, id=rule.id)
+    assert (await report(shadowed))["verdict"] == "different"
+    code, message = await shadowed.refusal(shadowed.call(methods.REMOVE_IGNORE_RULE, id=rule.id))
+    assert (code, message) == (EXIT_USAGE, f"There is no ignore rule {rule.id}: 'microstax ignore list' shows them.")
+
+
+@pytest.mark.parametrize("fields", [{}, {"path": "$["}, {"kind": "sometimes"}, {"overlay": "nope", "path": "$.a"}])
+async def test_a_rule_that_cannot_be_is_refused(shadowed: Any, fields: dict[str, str]) -> None:
+    code, _ = await shadowed.refusal(shadowed.call(methods.ADD_IGNORE_RULE, **fields))
+    assert code == EXIT_USAGE
+
+
+async def test_enabling_again_begins_a_new_report(shadowed: Any, worker: FakeWorker) -> None:
+    await worker.compare(5)
+    await worker.submit(counters={f"{COPY}.upstream_rq_total": 5})
+    before = await report(shadowed)
+    await shadowed.stream(methods.SET_SHADOW, overlay="branch", enable=False)
+    kept = await report(shadowed)
+    assert kept["coverage"] == before["coverage"]
+    await shadowed.shadow()
+    await worker.submit(counters={f"{COPY}.upstream_rq_total": 8})
+    assert (await report(shadowed))["coverage"]["mirrored"] == 3
+    assert await shadowed.stream(methods.EXPORT_PAIRS, overlay="branch") == []
+
+
+async def test_skipped_and_blocked_requests_are_counted(shadowed: Any, worker: FakeWorker) -> None:
+    await worker.submit(
+        counters={
+            f"{COPY}.upstream_rq_total": 1,
+            "vhost.tee/catalog.route.skipped/method/POST.upstream_rq_total": 7,
+            "vhost.tee/catalog.route.skipped/size.upstream_rq_total": 2,
+            "vhost.tee/pricing.route.skipped/size.upstream_rq_total": 50,
+        }
+    )
+    bridge = v1.NodeCounters(
+        node_id="bridge~branch",
+        epoch="1",
+        counters={"http.bridge/pricing.rbac.policy.POST.denied": 3},
+    )
+    delta = v1.Delta(worker_id="worker-3", sequence=1, counters=[bridge])
+    await shadowed.client.call(methods.SUBMIT_DELTA, delta)
+    found = (await report(shadowed))["coverage"]
+    assert found["skipped_methods"] == {"POST": 7}
+    assert found["skipped"] == {"size": 2}
+    assert found["blocked_calls"] == 3
+
+
+@pytest.mark.parametrize(
+    ("service", "sentence"),
+    [
+        ({"aggregate": b"\xc1"}, "aggregate that cannot be read"),
+        ({"examples": [b"\xc1"]}, "no pair record"),
+    ],
+)
+async def test_a_delta_that_is_damaged_changes_nothing(
+    shadowed: Any, worker: FakeWorker, service: dict[str, Any], sentence: str
+) -> None:
+    await worker.compare(2)
+    code, message = await shadowed.refusal(worker.submit(paired=9, **service))
+    assert code == EXIT_USAGE
+    assert sentence in message
+    if "examples" in service:
+        assert (await report(shadowed))["coverage"]["paired"] == 2
+
+
+async def test_a_delta_without_a_sender_is_refused(shadowed: Any) -> None:
+    code, _ = await shadowed.refusal(shadowed.call(methods.SUBMIT_DELTA, sequence=1))
+    assert code == EXIT_USAGE
+
+
+async def test_a_full_disk_is_told_and_everything_else_goes_on(shadowed: Any, worker: FakeWorker) -> None:
+    shadowed.store.failing = "The disk is full."
+    code, message = await shadowed.refusal(worker.compare(2))
+    assert (code, message) == (EXIT_FAULT, "The disk is full.")
+    status = await shadowed.call(methods.GET_STATUS)
+    assert "The disk is full." in status.problems
+    assert all(envoy.connected and envoy.applied for envoy in status.envoys)
+    shadowed.store.failing = None
+    worker.sequence -= 1
+    assert not (await worker.compare(2)).duplicate
+    assert "The disk is full." not in (await shadowed.call(methods.GET_STATUS)).problems
+
+
+async def test_a_worker_gets_its_targets_and_every_change(shadowed: Any, worker: FakeWorker) -> None:
+    await worker.compare(3)
+    lists = watch(shadowed.client, "worker-1")
+    first = await anext(lists)
+    assert [(one.node_id, one.role, len(one.shadows)) for one in first.targets] == [
+        ("tee~prod", "tee", 1),
+        ("bridge~branch", "bridge", 0),
+    ]
+    target = first.targets[0]
+    assert target.admin_address.startswith("unix:/")
+    assert (target.shadows[0].overlay, target.shadows[0].service, target.shadows[0].control) == (
+        "branch",
+        "catalog",
+        "copy",
+    )
+    assert ServiceAggregate.from_bytes(target.shadows[0].learned).pairs == 0
+    key = Redaction.from_bytes(target.redaction).key
+    await shadowed.shadow(control="none")
+    second = await anext(lists)
+    assert second.targets[0].shadows[0].control == "none"
+    assert Redaction.from_bytes(second.targets[0].redaction).key == key
+    status = await shadowed.call(methods.GET_STATUS)
+    assert [one.worker_id for one in status.workers] == ["worker-1"]
+    await lists.aclose()
+
+
+async def test_two_workers_share_the_envoys(shadowed: Any) -> None:
+    one, two = watch(shadowed.client, "worker-1"), watch(shadowed.client, "worker-2")
+    assert len((await anext(one)).targets) == 2
+    theirs = {target.node_id for target in (await anext(two)).targets}
+    status = await shadowed.call(methods.GET_STATUS)
+    assert len(status.workers) == 2
+    if theirs:
+        mine = {target.node_id for target in (await anext(one)).targets}
+        assert mine.isdisjoint(theirs)
+        assert mine | theirs == {"tee~prod", "bridge~branch"}
+    await two.aclose()
+    await one.aclose()
+
+
+async def test_the_budget_lowers_the_share_in_force(shadowed: Any, worker: FakeWorker) -> None:
+    clock = shadowed.plane.plane
+    now = 1_000_000
+    object.__setattr__(clock, "now_ms", lambda: now)
+    await worker.submit(counters={f"{COPY}.upstream_rq_total": 0})
+    await worker.submit(counters={f"{COPY}.upstream_rq_total": 1})
+    now += 2000
+    await worker.submit(counters={f"{COPY}.upstream_rq_total": 4001})
+    status = await shadowed.call(methods.GET_STATUS)
+    assert [(one.sample_ppm, one.current_ppm) for one in status.shadows[0].services] == [(1_000_000, 90_000)]
+
+
+async def watch(client: AsyncClient, name: str) -> AsyncIterator[v1.TargetList]:
+    async for targets in client.stream(methods.WATCH_TARGETS, v1.WatchTargetsRequest(worker_id=name, pid=1)):
+        yield targets
+
+
+async def test_a_worker_that_leaves_is_forgotten(shadowed: Any) -> None:
+    lists = watch(shadowed.client, "worker-1")
+    await anext(lists)
+    await lists.aclose()
+    async with asyncio.timeout(5):
+        while (await shadowed.call(methods.GET_STATUS)).workers:  # noqa: ASYNC110  # the server learns it by itself
+            await asyncio.sleep(0.01)
+    assert any("No worker is connected" in one for one in (await shadowed.call(methods.GET_STATUS)).problems)
+
+
+async def test_a_pair_that_is_not_kept_is_told_so(shadowed: Any) -> None:
+    with pytest.raises(MicrostaxError, match="There is no pair 'nope' of branch"):
+        await shadowed.call(methods.GET_PAIR, overlay="branch", pair_id="nope")
