@@ -1,8 +1,10 @@
 """Every error that a user can meet: one sentence with what, where and what to do, and the exit code of the contract."""
 
 import re
+import signal
 import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -199,6 +201,22 @@ def test_no_envoy(lonely: Any, free_port: Callable[[], int]) -> None:
 def test_export_and_compare_again_need_no_control_plane(lonely: Any) -> None:
     assert "no such file" in failed(lonely("diff", "pairs.msgpack"), 2)
     assert not Path(lonely.state).exists()
+
+
+def test_up_in_the_foreground_logs_and_ends_with_ctrl_c(lonely: Any) -> None:
+    words = (sys.executable, "-m", "microstax", "up", "--state", str(lonely.state))
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            assert "microstax serves unix:" in process.stderr.readline()
+            assert "problems       none" in lonely.must("status")
+            process.send_signal(signal.SIGINT)
+            out, log = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, out) == (0, "")
+    assert "Traceback" not in log
+    assert "No control plane answers" in failed(lonely("status"), 4)
 
 
 def test_up_right_after_down(lonely: Any) -> None:

@@ -70,6 +70,29 @@ class Tags(HTMLParser):
         self.seen.append((tag, tuple(sorted(name for name, _ in attrs))))
 
 
+class Nesting(HTMLParser):
+    """Checks that every element is closed, innermost first."""
+
+    VOID = frozenset({"meta", "br", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_html_closes_what_it_opens() -> None:
+    parser = Nesting()
+    parser.feed(render_html(with_text(HOSTILE)))
+    assert parser.open == []
+
+
 def tags(page: str) -> list[tuple[str, tuple[str, ...]]]:
     parser = Tags()
     parser.feed(page)
