@@ -12,14 +12,19 @@ from typing import Any, Final
 from microstax.diff.array_keys import ArrayKeys
 from microstax.diff.hashes import short_hash
 from microstax.diff.json_text import compact, shown
-from microstax.diff.places import Place, render
+from microstax.diff.places import Place
 from microstax.diff.walk import Walk
 from microstax.model.difference import ShapeKind
 
 _PREFERRED: Final = ("id", "uuid", "guid", "key", "sku", "code", "slug", "name")
 _CANDIDATES: Final = 8
+_OBJECTS: Final = {dict}
+_LABELS: Final = frozenset({str, int})
 _ORDER_SHOWN: Final = 8
 _TEXT_SHOWN: Final = 160
+
+_Labels = tuple[list[Any], list[Any]]
+"""What the elements of the two sides are known by."""
 
 
 class Aligner:
@@ -41,33 +46,36 @@ class Aligner:
         if len(base) == len(other) == 1:
             walk.value(inner, base[0], other[0], depth + 1)
             return
-        name = self._key(place, base, other)
-        labels = _labels(base, name), _labels(other, name)
+        keyed = self._by_key(walk, place, base, other)
+        labels = keyed or (_contents(base), _contents(other))
         if labels[0] == labels[1]:
-            if name is not None:
+            if keyed is not None:
                 for left, right in zip(base, other, strict=True):
                     walk.value(inner, left, right, depth + 1)
             return
-        _match(walk, place, (base, other), labels, depth=depth, equal=name is None)
+        _match(walk, place, (base, other), labels, depth=depth, equal=keyed is None)
 
-    def _key(self, place: Place | None, base: list[Any], other: list[Any]) -> str | None:
-        if type(base[0]) is not dict or not all(type(item) is dict for item in (*base, *other)):
+    def _by_key(self, walk: Walk, place: Place | None, base: list[Any], other: list[Any]) -> _Labels | None:
+        """Return the labels of all elements by the member that is their key, None where they have none."""
+        if set(map(type, base)) != _OBJECTS or set(map(type, other)) != _OBJECTS:
             return None
-        where = f"{self._endpoint} {render(place)}" if self._keys is not None else ""
-        known = self._keys.best(where) if self._keys is not None else None
-        if known is not None and _overlap(known, base, other):
-            return known
-        return self._infer(where, base, other)
+        if self._keys is None:
+            return self._infer("", base, other)
+        where = f"{self._endpoint} {walk.path(place)}"
+        known = self._keys.best(where)
+        labels = None if known is None else _unique(known, base, other)
+        return labels if labels is not None and _partners(labels) else self._infer(where, base, other)
 
-    def _infer(self, where: str, base: list[Any], other: list[Any]) -> str | None:
-        """Return the member that is unique on both sides and finds the most partners, None where there is none."""
+    def _infer(self, where: str, base: list[Any], other: list[Any]) -> _Labels | None:
+        """Return the labels by the member that is unique on both sides and finds the most partners."""
         best, most = None, 0
         for name in _names(base[0]):
-            overlap = _overlap(name, base, other)
+            labels = _unique(name, base, other)
             if self._keys is not None:
-                self._keys.note(where, name, unique=overlap is not None)
-            if overlap is not None and overlap > most:
-                best, most = name, overlap
+                self._keys.note(where, name, unique=labels is not None)
+            partners = 0 if labels is None else _partners(labels)
+            if partners > most:
+                best, most = labels, partners
                 if most == min(len(base), len(other)):
                     break
         return best
@@ -87,26 +95,30 @@ def _rank(name: str) -> int:
     return len(_PREFERRED) + (not lower.endswith(("_id", "-id")) and not name.endswith("Id"))
 
 
-def _overlap(name: str, base: list[Any], other: list[Any]) -> int | None:
-    """Return how many elements find a partner by the member `name`, None if it does not tell elements apart."""
+def _unique(name: str, base: list[Any], other: list[Any]) -> _Labels | None:
+    """Return what the member `name` says in all elements, None where it does not tell them apart."""
     sides = []
     for elements in (base, other):
-        labels = {label for item in elements if type(label := item.get(name)) in (str, int)}
-        if len(labels) != len(elements):
+        labels = [item.get(name) for item in elements]
+        if not _LABELS.issuperset(map(type, labels)) or len(set(labels)) != len(labels):
             return None
         sides.append(labels)
-    return len(sides[0] & sides[1])
+    return sides[0], sides[1]
 
 
-def _labels(elements: list[Any], name: str | None) -> list[Any]:
-    return [compact(item) for item in elements] if name is None else [item[name] for item in elements]
+def _partners(labels: _Labels) -> int:
+    return len(labels[0]) if labels[0] == labels[1] else len(set(labels[0]).intersection(labels[1]))
+
+
+def _contents(elements: list[Any]) -> list[Any]:
+    return [compact(item) for item in elements]
 
 
 def _match(
     walk: Walk,
     place: Place | None,
     sides: tuple[list[Any], list[Any]],
-    labels: tuple[list[Any], list[Any]],
+    labels: _Labels,
     *,
     depth: int,
     equal: bool,

@@ -3,7 +3,6 @@
 from typing import Final, NamedTuple
 
 from microstax.model.difference import (
-    BodyDifference,
     BodyKind,
     Difference,
     HeaderDifference,
@@ -40,22 +39,22 @@ SPIKE: Final = Discrepancy("latency", "spike", "")
 
 def discrepancy_of(difference: Difference) -> Discrepancy:
     """Return what the difference is counted as."""
-    match difference:
-        case ValueDifference(path=path):
-            return Discrepancy(VALUE, VALUE, path)
-        case ShapeDifference(kind=kind, path=path, baseline=base, branch=other):
-            return Discrepancy(SHAPE, kind.value, path, _detail(kind, base, other))
-        case HeaderDifference(kind=header_kind, name=name):
-            return Discrepancy(HEADER, header_kind.value, name)
-        case StatusDifference(baseline=before, branch=after, grpc=grpc):
-            return Discrepancy(STATUS, GRPC if grpc else STATUS, "", f"{before}>{after}")
-        case BodyDifference(kind=BodyKind.CONTENT_TYPE, baseline=base, branch=other):
-            return Discrepancy(SHAPE, ShapeKind.TYPE.value, ROOT, f"{base}>{other}")
-        case BodyDifference():
-            return Discrepancy(VALUE, VALUE, ROOT)
+    if isinstance(difference, ValueDifference):
+        return Discrepancy(VALUE, VALUE, difference.path)
+    if isinstance(difference, ShapeDifference):
+        return Discrepancy(SHAPE, difference.kind.value, difference.path, _detail(difference))
+    if isinstance(difference, HeaderDifference):
+        return Discrepancy(HEADER, difference.kind.value, difference.name)
+    if isinstance(difference, StatusDifference):
+        return Discrepancy(
+            STATUS, GRPC if difference.grpc else STATUS, "", f"{difference.baseline}>{difference.branch}"
+        )
+    if difference.kind is BodyKind.CONTENT_TYPE:
+        return Discrepancy(SHAPE, ShapeKind.TYPE.value, ROOT, f"{difference.baseline}>{difference.branch}")
+    return Discrepancy(VALUE, VALUE, ROOT)
 
 
-def _detail(kind: ShapeKind, base: str, other: str) -> str:
-    if kind is ShapeKind.TYPE:
-        return f"{base}>{other}"
-    return other if kind is ShapeKind.NESTING else ""
+def _detail(difference: ShapeDifference) -> str:
+    if difference.kind is ShapeKind.TYPE:
+        return f"{difference.baseline}>{difference.branch}"
+    return difference.branch if difference.kind is ShapeKind.NESTING else ""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from microstax.diff.clocks import is_reading
 from microstax.diff.discrepancy import HEADER, Discrepancy, discrepancy_of
 from microstax.diff.distinct import Distinct
 from microstax.diff.formats import format_of
@@ -46,7 +47,7 @@ class EndpointAggregate:
         self.contexts.add(context)
         if not branch and not control:
             return False
-        noise = {discrepancy_of(difference) for difference in control or ()}
+        noise = {discrepancy_of(difference) for difference in control or () if not is_reading(difference)}
         kept = False
         for discrepancy, difference in _by_discrepancy(branch).items():
             tally = self._tally(discrepancy)
@@ -55,7 +56,7 @@ class EndpointAggregate:
             if control is None:
                 formatted = _is_formatted(discrepancy, sides)
                 tally.add_alone(pair, context, sides, formatted=formatted)
-            elif discrepancy in noise:
+            elif discrepancy in noise or is_reading(difference):
                 tally.add_both(pair, sides)
             else:
                 tally.add_branch(pair, context, sides)
@@ -122,10 +123,12 @@ def _first(item: tuple[Discrepancy, Tally]) -> Discrepancy:
 
 
 def _by_discrepancy(differences: Iterable[Difference]) -> dict[Discrepancy, Difference]:
-    """Return each discrepancy once, with the first difference that shows it: a pair counts once."""
+    """Return each discrepancy once: a pair counts once. It shows the first difference that is more than the time."""
     found: dict[Discrepancy, Difference] = {}
     for difference in differences:
-        found.setdefault(discrepancy_of(difference), difference)
+        discrepancy = discrepancy_of(difference)
+        if discrepancy not in found or is_reading(found[discrepancy]):
+            found[discrepancy] = difference
     return found
 
 

@@ -69,7 +69,8 @@ class Tally:
         self.alone += 1
         self.formatted += formatted
         self.contexts.add(context)
-        self._note_repeat(context, hash64(sides[0].encode("utf-8", "surrogatepass")), varied=False)
+        if context in self.repeats or len(self.repeats) < _REPEATS or context < max(self.repeats):
+            self._note_repeat(context, hash64(sides[0].encode("utf-8", "surrogatepass")), varied=False)
         return self._show(0, pair, sides)
 
     def add_both(self, pair: str, sides: tuple[str, str]) -> bool:

@@ -8,7 +8,7 @@ the tree stays within MAX_NODES; beyond, its widest place becomes an id early.
 import re
 from typing import Final
 
-from microstax.diff.formats import is_identifier
+from microstax.diff.formats import is_identifier, is_numbered
 from microstax.diff.wire import Packed, items, mapping
 
 ID: Final = "{id}"
@@ -171,4 +171,5 @@ class Templates:
 
 def _is_id(segment: str) -> bool:
     stem, dot, extension = segment.partition(".")
-    return is_identifier(segment) or (bool(dot) and extension.isalnum() and is_identifier(stem))
+    named = bool(dot) and extension.isalnum()
+    return any(is_identifier(text) or is_numbered(text) for text in ((segment, stem) if named else (segment,)))

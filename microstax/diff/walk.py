@@ -19,7 +19,7 @@ _TYPES: Final[dict[type, str]] = {
     dict: "object", RepeatedMembers: "object", list: "array", str: "string", bool: "boolean", type(None): "null",
     int: "number", float: "number", NotFinite: "number",
 }  # fmt: skip
-_CONTAINERS: Final = frozenset({dict, RepeatedMembers, list})
+CONTAINERS: Final = frozenset({dict, RepeatedMembers, list})
 
 Align = Callable[["Walk", "Place | None", list[Any], list[Any], int], None]
 
@@ -33,10 +33,16 @@ def type_name(value: Any) -> str:
     return _TYPES[type(value)]
 
 
+def _are_plain(base: list[Any], other: list[Any]) -> bool:
+    """Tell whether two equal arrays hold scalars of the same types: to Python, True equals 1."""
+    types = list(map(type, base))
+    return types == list(map(type, other)) and CONTAINERS.isdisjoint(types)
+
+
 class Walk:
     """One comparison. `align` decides which elements of two arrays belong together."""
 
-    __slots__ = ("_extra", "_found", "_left", "_missing", "_rules", "align")
+    __slots__ = ("_extra", "_found", "_left", "_missing", "_paths", "_rules", "_valued", "align")
 
     def __init__(self, rules: Rules, align: Align) -> None:
         self.align = align
@@ -45,6 +51,8 @@ class Walk:
         self._missing: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
         self._left = _OCCURRENCES
+        self._valued: set[Place | None] = set()
+        self._paths: dict[Place | None, str] = {}
 
     def run(self, base: Any, other: Any) -> tuple[Difference, ...]:
         """Return the differences of two documents, in the order of the baseline's members."""
@@ -60,26 +68,33 @@ class Walk:
     def value(self, place: Place | None, base: Any, other: Any, depth: int) -> None:
         """Compare two values that stand at one place."""
         kind, other_kind = type(base), type(other)
-        if kind not in _CONTAINERS or other_kind not in _CONTAINERS:
+        if kind not in CONTAINERS or other_kind not in CONTAINERS:
             self._scalars(place, base, other)
         elif (kind is list) is not (other_kind is list):
             self._types(place, base, other)
         elif depth >= self._rules.max_depth:
             if compact(base) != compact(other):
                 self._values(place, base, other)
-        elif kind is list:
-            if base or other:
-                self.align(self, place, base, other, depth)
-        else:
-            self._members(place, base, other, depth)
+        elif kind is not list:
+            self.members(place, base, other, depth)
+        elif (base or other) and not (base == other and _are_plain(base, other)):
+            self.align(self, place, base, other, depth)
 
     def shape(self, kind: ShapeKind, place: Place | None, base: str, other: str) -> None:
         """Note a difference in shape."""
-        path = render(place)
+        path = self.path(place)
         key = (kind, path, base, other) if kind is ShapeKind.TYPE else (kind, path)
         self._note(key, ShapeDifference(kind, path, base, other))
 
-    def _members(self, place: Place | None, base: dict[str, Any], other: dict[str, Any], depth: int) -> None:
+    def path(self, place: Place | None) -> str:
+        """Return the path of a place; the elements of an array come here with the same places again and again."""
+        path = self._paths.get(place)
+        if path is None:
+            path = self._paths[place] = render(place)
+        return path
+
+    def members(self, place: Place | None, base: dict[str, Any], other: dict[str, Any], depth: int) -> None:
+        """Compare two objects that stand at one place, at a depth that `value` has checked."""
         common = 0
         for name, left in base.items():
             right = other.get(name, _ABSENT)
@@ -90,10 +105,12 @@ class Walk:
             if right is left:
                 continue
             kind = type(left)
-            if kind in _CONTAINERS:
+            if kind in CONTAINERS:
                 self.value((place, name), left, right, depth + 1)
-            elif kind is not type(right) or left != right:
+            elif kind is not type(right):
                 self._scalars((place, name), left, right)
+            elif left != right:
+                self._values((place, name), left, right)
         if common != len(other):
             for name, right in other.items():
                 if name not in base:
@@ -114,11 +131,13 @@ class Walk:
         self.shape(ShapeKind.TYPE, place, type_name(base), type_name(other))
 
     def _values(self, place: Place | None, base: Any, other: Any) -> None:
-        path = render(place)
-        if ("value", path) in self._found:
+        if place in self._valued:
             self._spend()
             return
-        self._note(("value", path), ValueDifference(path, shown(base), shown(other)))
+        self._valued.add(place)
+        path = self.path(place)
+        if ("value", path) not in self._found:
+            self._note(("value", path), ValueDifference(path, shown(base), shown(other)))
 
     def _repeated(self, place: Place | None, base: dict[str, Any], other: dict[str, Any]) -> None:
         """Note names that stand more often on one side: readers of the two answers may see different values."""
@@ -132,7 +151,7 @@ class Walk:
 
     def _alone(self, side: dict[str, Any], place: Place, value: Any) -> None:
         self._spend()
-        side.setdefault(render(place), value)
+        side.setdefault(self.path(place), value)
         if len(side) > self._rules.max_differences:
             raise EnoughError
 

@@ -1,0 +1,95 @@
+"""A time in an answer is no drift for being read a little later, and is one for being another time."""
+
+import pytest
+
+from microstax.diff.clocks import is_reading
+from microstax.diff.discrepancy import VALUE, Discrepancy
+from microstax.diff.endpoint import EndpointAggregate
+from microstax.model.difference import (
+    HeaderDifference,
+    HeaderKind,
+    ShapeDifference,
+    ShapeKind,
+    StatusDifference,
+    ValueDifference,
+)
+
+NEAR = [
+    ('"2026-01-01T00:00:00.999Z"', '"2026-01-01T00:00:01.001Z"'),
+    ('"2026-01-01T00:00:00+00:00"', '"2026-01-01T01:00:01+01:00"'),
+    ('"2026-01-01 00:00:00"', '"2026-01-01 00:00:05"'),
+    ('"Thu, 01 Jan 2026 00:00:00 GMT"', '"Thu, 01 Jan 2026 00:00:01 GMT"'),
+    ("1767225600", "1767225601"),
+    ("1767225600999", "1767225601001"),
+    ("1767225600.25", "1767225600.5"),
+    ("1767225600000000000", "1767225604000000000"),
+]
+FAR = [
+    ('"2026-01-01T00:00:00Z"', '"2026-01-01T02:00:00Z"'),
+    ('"2026-01-01T00:00:00+00:00"', '"2026-01-01T00:00:00+01:00"'),
+    ('"2026-02-30T00:00:00Z"', '"2026-02-30T00:00:01Z"'),
+    ("1767225600", "1767229200"),
+    ("1767225600", '"soon"'),
+    ('"a"', '"b"'),
+    ("1", "2"),
+    ("null", '"2026-01-01T00:00:00Z"'),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), NEAR)
+def test_near_times_are_readings(before: str, after: str) -> None:
+    assert is_reading(ValueDifference("$.at", before, after))
+    assert is_reading(ValueDifference("$.at", after, before))
+
+
+@pytest.mark.parametrize(("before", "after"), FAR)
+def test_other_times_and_other_values_are_not(before: str, after: str) -> None:
+    assert not is_reading(ValueDifference("$.at", before, after))
+    assert not is_reading(ValueDifference("$.at", after, before))
+
+
+def test_headers_are_read_alike_and_other_differences_never() -> None:
+    before, after = "Thu, 01 Jan 2026 00:00:00 GMT", "Thu, 01 Jan 2026 00:00:01 GMT"
+    assert is_reading(HeaderDifference(HeaderKind.VALUE, "x-at", before, after))
+    assert not is_reading(HeaderDifference(HeaderKind.MISSING, "x-at", before, None))
+    assert not is_reading(StatusDifference(200, 500))
+    assert not is_reading(ShapeDifference(ShapeKind.TYPE, "$.at", "string", "number"))
+
+
+def counted(branch: str | None, control: str | None) -> tuple[int, int, int]:
+    """Count one triple whose baseline says the first instant of 2026; None says the same. Returns b, c and both."""
+    baseline = '"2026-01-01T00:00:00.000Z"'
+
+    def differences(other: str | None) -> tuple[ValueDifference, ...]:
+        return () if other is None else (ValueDifference("$.at", baseline, other),)
+
+    endpoint = EndpointAggregate()
+    endpoint.add(differences(branch), differences(control), pair="p", context=1, may_show=lambda *_: True)
+    tally = endpoint.tallies.get(Discrepancy(VALUE, VALUE, "$.at"))
+    return (0, 0, 0) if tally is None else (tally.branch_only, tally.control_only, tally.both)
+
+
+SOON, LATER, ELSEWHERE = '"2026-01-01T00:00:00.001Z"', '"2026-01-01T00:00:00.040Z"', '"2026-01-01T02:00:00.000Z"'
+
+
+def test_a_slower_branch_gives_no_evidence_against_its_clock() -> None:
+    assert counted(LATER, None) == (0, 0, 1)
+    assert counted(None, SOON) == (0, 0, 0)
+    assert counted(LATER, SOON) == (0, 0, 1)
+
+
+def test_another_time_is_evidence_although_the_clock_of_the_control_moved_too() -> None:
+    assert counted(ELSEWHERE, SOON) == (1, 0, 0)
+    assert counted(ELSEWHERE, ELSEWHERE) == (0, 0, 1)
+    assert counted(SOON, ELSEWHERE) == (0, 0, 1)
+
+
+def test_a_list_of_times_shows_the_one_that_is_another() -> None:
+    baseline = '"2026-01-01T00:00:00.000Z"'
+    branch = tuple(ValueDifference("$.at[]", baseline, other) for other in (SOON, ELSEWHERE, LATER))
+    endpoint = EndpointAggregate()
+    endpoint.add(branch, (), pair="p", context=1, may_show=lambda *_: True)
+    [tally] = endpoint.tallies.values()
+    assert (tally.branch_only, tally.both) == (1, 0)
+    assert tally.example is not None
+    assert tally.example.branch == ELSEWHERE
