@@ -35,7 +35,10 @@ def _are_near(before: str, after: str) -> bool:
 
 
 def _seconds(value: str) -> float | None:
-    """Return a time in Unix seconds, None for what is no time. A time without a zone is taken for UTC, on both sides."""
+    """Return a time in Unix seconds, None for what is no time. A time without a zone is taken for UTC.
+
+    A number that could be seconds since 1970 is taken for a time, so two ids of ten digits can be taken for near ones.
+    """
     match format_of(value):
         case "time":
             return _moment(value[1:-1])
