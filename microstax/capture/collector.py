@@ -1,14 +1,16 @@
-"""One Envoy's stream of tap chunks as pairs: cut, decode, redact, pair. No I/O and no clock."""
+"""One Envoy's stream of tap chunks as pairs: cut, decode, name, redact, pair. No I/O and no clock."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from microstax.capture.frames import FrameReader
+from microstax.capture.identity import Identities, Named
 from microstax.capture.inbox import Chunk
 from microstax.capture.pairer import Command, Expected, Pairer
 from microstax.capture.redaction import Redaction
 from microstax.capture.redactor import Redactor
-from microstax.capture.tap_trace import Unusable, read_trace
+from microstax.capture.tap_trace import Unusable, parse_trace, read_parsed
+from microstax.model.exchange import Exchange
 
 
 @dataclass(slots=True)
@@ -25,6 +27,7 @@ class Collector:
     trace_bytes: int = 0
     undecodable: int = 0
     problem: str | None = None
+    identities: Identities = field(default_factory=Identities)
     _frames: FrameReader = field(default_factory=FrameReader)
     _poll: int | None = None
 
@@ -43,13 +46,30 @@ class Collector:
         for frame in self._frames.feed(chunk.data):
             self.traces += 1
             self.trace_bytes += len(frame)
-            commands += self._trace(frame, chunk.at_us, now_us)
+            trace = parse_trace(frame)
+            if isinstance(trace, Unusable):
+                commands += self._seen(trace, chunk.at_us, now_us)
+                continue
+            for named in self.identities.take(trace, at_us=chunk.at_us, now_us=now_us):
+                commands += self._trace(named, now_us)
         if self._frames.broken and not was_broken:
             self.problem = self._frames.broken
         return commands
 
-    def _trace(self, frame: bytes, at_us: int, now_us: int) -> list[Command]:
-        seen = read_trace(frame)
+    def tick(self, now_us: int) -> list[Command]:
+        """Let go of what has waited long enough."""
+        alone = [command for named in self.identities.tick(now_us) for command in self._trace(named, now_us)]
+        return alone + self.pairer.tick(now_us)
+
+    def flush(self, now_us: int) -> list[Command]:
+        """Let go of everything."""
+        alone = [command for named in self.identities.flush() for command in self._trace(named, now_us)]
+        return alone + self.pairer.flush()
+
+    def _trace(self, named: Named, now_us: int) -> list[Command]:
+        return self._seen(read_parsed(named.trace), named.at_us, now_us)
+
+    def _seen(self, seen: Exchange | Unusable, at_us: int, now_us: int) -> list[Command]:
         age_us = at_us - seen.started_us if seen.started_us is not None else None
         if isinstance(seen, Unusable):
             if not seen.foreign and not seen.cut_short:

@@ -45,7 +45,13 @@ class Unusable:
 
 
 def read_trace(frame: bytes) -> Exchange | Unusable:
-    """Return the exchange in `frame`, a serialised `envoy.data.tap.v3.TraceWrapper`."""
+    """Return the exchange in `frame`, a serialised `envoy.data.tap.v3.TraceWrapper` that says whose it is."""
+    trace = parse_trace(frame)
+    return trace if isinstance(trace, Unusable) else read_parsed(trace)
+
+
+def parse_trace(frame: bytes) -> Any:
+    """Return the `tap_pb2.HttpBufferedTrace` in `frame`, or Unusable."""
     wrapper = tap_pb2.TraceWrapper()
     try:
         wrapper.ParseFromString(frame)
@@ -53,7 +59,11 @@ def read_trace(frame: bytes) -> Exchange | Unusable:
         return Unusable(problem="not a tap trace")
     if not wrapper.HasField("http_buffered_trace"):
         return Unusable(problem="no buffered HTTP trace")
-    trace = wrapper.http_buffered_trace
+    return wrapper.http_buffered_trace
+
+
+def read_parsed(trace: Any) -> Exchange | Unusable:
+    """Return the exchange in a parsed trace that says whose it is."""
     pseudo, headers, own = _split(trace.request.headers)
     identity = own.get(EXCHANGE_HEADER)
     if not identity:

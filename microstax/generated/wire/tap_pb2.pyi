@@ -46,13 +46,37 @@ class HttpMessage(_message.Message):
     headers_received_time: Timestamp
     def __init__(self, headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., body: _Optional[_Union[Body, _Mapping]] = ..., trailers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., headers_received_time: _Optional[_Union[Timestamp, _Mapping]] = ...) -> None: ...
 
+class SocketAddress(_message.Message):
+    __slots__ = ("address", "port_value")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    PORT_VALUE_FIELD_NUMBER: _ClassVar[int]
+    address: bytes
+    port_value: int
+    def __init__(self, address: _Optional[bytes] = ..., port_value: _Optional[int] = ...) -> None: ...
+
+class Address(_message.Message):
+    __slots__ = ("socket_address",)
+    SOCKET_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    socket_address: SocketAddress
+    def __init__(self, socket_address: _Optional[_Union[SocketAddress, _Mapping]] = ...) -> None: ...
+
+class Connection(_message.Message):
+    __slots__ = ("local_address", "remote_address")
+    LOCAL_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    REMOTE_ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    local_address: Address
+    remote_address: Address
+    def __init__(self, local_address: _Optional[_Union[Address, _Mapping]] = ..., remote_address: _Optional[_Union[Address, _Mapping]] = ...) -> None: ...
+
 class HttpBufferedTrace(_message.Message):
-    __slots__ = ("request", "response")
+    __slots__ = ("request", "response", "downstream_connection")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
+    DOWNSTREAM_CONNECTION_FIELD_NUMBER: _ClassVar[int]
     request: HttpMessage
     response: HttpMessage
-    def __init__(self, request: _Optional[_Union[HttpMessage, _Mapping]] = ..., response: _Optional[_Union[HttpMessage, _Mapping]] = ...) -> None: ...
+    downstream_connection: Connection
+    def __init__(self, request: _Optional[_Union[HttpMessage, _Mapping]] = ..., response: _Optional[_Union[HttpMessage, _Mapping]] = ..., downstream_connection: _Optional[_Union[Connection, _Mapping]] = ...) -> None: ...
 
 class TraceWrapper(_message.Message):
     __slots__ = ("http_buffered_trace",)
