@@ -7,9 +7,10 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -39,11 +40,12 @@ def packed(message: Any) -> AnyMessage:
     return AnyMessage(type_url=f"type.googleapis.com/{kind}", value=bytes(message))
 
 
-def cluster(name: str, **fields: Any) -> Resource:
-    """Return an EDS cluster whose service name is its own name."""
-    eds = {"edsConfig": ADS, "serviceName": name}
+def cluster(name: str, *, service: str | None = None, **fields: Any) -> Resource:
+    """Return an EDS cluster; its service name is its own name unless told otherwise."""
+    service = service or name
+    eds = {"edsConfig": ADS, "serviceName": service}
     body = Cluster.from_dict({"name": name, "type": "EDS", "edsClusterConfig": eds, "connectTimeout": "1s", **fields})
-    return Resource(name, CLUSTER, bytes(body), frozenset({(ENDPOINT, name)}))
+    return Resource(name, CLUSTER, bytes(body), frozenset({(ENDPOINT, service)}))
 
 
 def endpoints(name: str, *sockets: Path) -> Resource:
@@ -144,7 +146,7 @@ class Traffic:
     async def until(self, enough: Callable[["Traffic"], bool]) -> None:
         """Wait until the condition holds of what has been seen."""
         async with asyncio.timeout(20):
-            while not enough(self):
+            while not enough(self):  # noqa: ASYNC110 (what is waited for has no event of its own)
                 await asyncio.sleep(0.02)
 
 
@@ -222,6 +224,64 @@ async def running_envoy(binary: str, folder: Path, *, delta: bool) -> AsyncItera
                 await process.wait()
 
 
+@dataclass(slots=True)
+class World:
+    """An Envoy, the server that it takes its configuration from, and two backends."""
+
+    xds: XdsServer
+    envoy: Envoy
+    one: Path
+    two: Path
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not condition():  # noqa: ASYNC110 (what is waited for has no event of its own)
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def site(binary: str, folder: Path, *, delta: bool) -> AsyncIterator[World]:
+    async with (
+        backend(folder / "one.sock", "one") as one,
+        backend(folder / "two.sock", "two") as two,
+        serving(folder) as xds,
+        running_envoy(binary, folder, delta=delta) as envoy,
+    ):
+        yield World(xds, envoy, one, two)
+
+
+def is_applied(xds: XdsServer, type_url: str) -> bool:
+    """Return whether the (only) Envoy has applied what it should have of one type."""
+    statuses = xds.status()
+    return not statuses[0].push_due and any(t.applied for t in statuses[0].types if t.type_url == type_url)
+
+
+async def until_answers(envoy: Envoy) -> None:
+    """Wait until a request through Envoy is answered by a backend."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(OSError, aiohttp.ClientError):
+                if (await envoy.get())[0] == 200:
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def until_stat(envoy: Envoy, name: str, value: int) -> None:
+    async with asyncio.timeout(30):
+        while await envoy.stat(name) != value:  # noqa: ASYNC110 (Envoy tells only when asked)
+            await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def kit() -> SimpleNamespace:
+    """Return what the tests of this folder build their worlds from."""
+    return SimpleNamespace(
+        cluster=cluster, endpoints=endpoints, route=route, listener=listener, runtime=runtime, backend=backend,
+        site=site, steady_traffic=steady_traffic, running_envoy=running_envoy, is_applied=is_applied,
+        until_answers=until_answers, until_stat=until_stat,
+    )  # fmt: skip
+
+
 @pytest.fixture(params=["sotw", "delta"])
 def delta(request: pytest.FixtureRequest) -> bool:
     """Both forms of the protocol."""
@@ -230,5 +290,5 @@ def delta(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a short name: a unix socket's path has at most 107 characters."""
+    """Return a folder with a short name: a unix socket's path has at most 107 characters."""
     return tmp_path_factory.mktemp("x")
