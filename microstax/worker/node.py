@@ -101,7 +101,7 @@ class Node:
                 task.cancel()
         while (chunk := self.inbox.take()) is not None:
             self._feed(chunk)
-        self._take(self.collector.pairer.flush())
+        self._take(self.collector.flush(_monotonic_us()))
         with suppress(AdminError):
             await self.count()
 
@@ -167,7 +167,7 @@ class Node:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
-            self._take(self.collector.pairer.tick(_monotonic_us()))
+            self._take(self.collector.tick(_monotonic_us()))
             self._report()
 
     def _take(self, commands: Iterable[Command]) -> None:
