@@ -64,8 +64,10 @@ class Intake:
         self.workers.pop(worker_id, None)
 
     async def look(self) -> None:
-        """Read the counts now; called when the control plane starts, so that what is old is known to be old."""
-        await self._look_at_counts()
+        """Read the counts as they were when the last control plane ended, so that what is old is known to be old."""
+        then_ms = await self._plane.journal.store.last_delta_ms()
+        for shadow in self._plane.state.shadows.values():
+            self._note_history(shadow, await self._mirrored(shadow), then_ms)
 
     def settled(self, shadow: ShadowRecord, service: str) -> int:
         """Return how many of a service's copies are so old that they should be accounted for."""
@@ -78,13 +80,19 @@ class Intake:
         self._histories = {key: one for key, one in self._histories.items() if key[:2] in current}
         self._budgets = {key: one for key, one in self._budgets.items() if key[:2] in current}
         for shadow in state.shadows.values():
-            counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
-            mirrored = {service: n for (service, name), n in counts.items() if name == coverage.MIRRORED}
-            for service, n in mirrored.items():
-                history = self._histories.setdefault((shadow.overlay, shadow.generation, service), MirrorHistory())
-                history.note(now_ms, n, window_ms=_patience_ms(shadow))
+            mirrored = await self._mirrored(shadow)
+            self._note_history(shadow, mirrored, now_ms)
             if shadow.settings.enabled:
                 await self._hold_budget(shadow, mirrored, now_ms)
+
+    async def _mirrored(self, shadow: ShadowRecord) -> dict[str, int]:
+        counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
+        return {service: n for (service, name), n in counts.items() if name == coverage.MIRRORED}
+
+    def _note_history(self, shadow: ShadowRecord, mirrored: Mapping[str, int], at_ms: int) -> None:
+        for service, n in mirrored.items():
+            history = self._histories.setdefault((shadow.overlay, shadow.generation, service), MirrorHistory())
+            history.note(at_ms, n, window_ms=_patience_ms(shadow))
 
     async def _hold_budget(self, shadow: ShadowRecord, mirrored: Mapping[str, int], now_ms: int) -> None:
         shares: dict[str, int] = {}

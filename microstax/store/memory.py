@@ -35,6 +35,7 @@ class MemoryStore:
     _secrets: dict[str, bytes] = field(default_factory=dict)
     _numbers: int = 0
     _rules: int = 0
+    _last_ms: int = 0
 
     async def open(self) -> State:
         """Return what was committed."""
@@ -64,6 +65,7 @@ class MemoryStore:
         if delta.sequence <= self._sequences.get(delta.worker_id, 0):
             return False
         self._sequences[delta.worker_id] = delta.sequence
+        self._last_ms = max(self._last_ms, delta.at_ms)
         for result in delta.results:
             if self._current(result.overlay, result.generation):
                 self._add(result, merge)
@@ -80,6 +82,10 @@ class MemoryStore:
         """Return what was counted."""
         mine = {key: n for key, n in self._tallies.items() if (key.overlay, key.generation) == (overlay, generation)}
         return {(key.service, key.name): n for key, n in mine.items()}
+
+    async def last_delta_ms(self) -> int:
+        """Return the newest delta's time."""
+        return self._last_ms
 
     async def pair(self, overlay: str, pair_id: str) -> bytes | None:
         """Return one record."""

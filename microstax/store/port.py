@@ -149,6 +149,9 @@ class Store(Protocol):
     async def counts(self, overlay: str, generation: int) -> Mapping[tuple[str, str], int]:
         """Return the counts alone, by (service, name)."""
 
+    async def last_delta_ms(self) -> int:
+        """Return when the newest delta was made (Unix milliseconds), 0 where none came yet."""
+
     async def pair(self, overlay: str, pair_id: str) -> bytes | None:
         """Return the record of a kept pair."""
 

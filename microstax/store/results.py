@@ -44,6 +44,11 @@ def counts(db: sqlite3.Connection, overlay: str, generation: int) -> dict[tuple[
     return {(service, name): count for service, name, count in db.execute(query, (overlay, generation))}
 
 
+def last_delta_ms(db: sqlite3.Connection) -> int:
+    """Return when the newest delta was made."""
+    return int(db.execute("SELECT coalesce(max(at_ms), 0) FROM worker").fetchone()[0])
+
+
 def pair(db: sqlite3.Connection, overlay: str, pair_id: str) -> bytes | None:
     """Return one pair's record."""
     row = db.execute("SELECT record FROM pair WHERE overlay = ? AND id = ?", (overlay, pair_id)).fetchone()

@@ -68,6 +68,10 @@ class SqliteStore:
         """Read a generation's counts."""
         return await self._transact(lambda db: results.counts(db, overlay, generation))
 
+    async def last_delta_ms(self) -> int:
+        """Read the newest delta's time."""
+        return await self._transact(results.last_delta_ms)
+
     async def pair(self, overlay: str, pair_id: str) -> bytes | None:
         """Read one pair."""
         return await self._transact(lambda db: results.pair(db, overlay, pair_id))

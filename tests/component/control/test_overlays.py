@@ -47,11 +47,8 @@ async def test_a_dry_run_prints_the_difference_and_starts_nothing(stage: Any) ->
         ({"text": "services: [{name: catalogue, command: [x]}]"}, "did you mean 'catalog'?"),
         ({"text": "services: ["}, "patch.yaml, line 1"),
         (
-            {
-                "text": "services: [{name: catalog, command: [x], "
-                "patch: [{op: replace, path: /no/such/place, value: 1}]}]"
-            },
-            "/no/such/place",
+            {"text": "services: [{name: catalog, patch: [{op: remove, path: /no/such/place}]}]"},
+            "has no field 'no'",
         ),
         ({"text": "services: [{name: catalog, url: 'http://127.0.0.1:18101'}]"}, "127.0.0.1:18101 is the tee itself"),
     ],

@@ -14,6 +14,7 @@ from microstax.diff.aggregate import ServiceAggregate
 from microstax.errors import EXIT_FAULT, EXIT_UNDECIDED, EXIT_USAGE, MicrostaxError
 from microstax.generated.management.microstax.management import v1
 from microstax.model.record import StoredPair, decode_pair, encode_pair
+from microstax.store.memory import MemoryStore
 from microstax.testing import a_response, a_triple
 
 COPY = "cluster.copy/catalog/branch/branch"
@@ -249,6 +250,21 @@ async def test_two_workers_share_the_envoys(shadowed: Any) -> None:
         assert mine | theirs == {"tee~prod", "bridge~branch"}
     await two.aclose()
     await one.aclose()
+
+
+async def test_what_was_lost_before_a_restart_is_not_waited_for(start: Any) -> None:
+    store = MemoryStore()
+    async with start(store=store) as first:
+        await first.baseline()
+        await first.overlay()
+        await first.shadow()
+        await FakeWorker(first.client).submit(counters={f"{COPY}.upstream_rq_total": 5}, paired=2)
+        assert (await report(first))["coverage"]["not_compared"] == {"pending": 3}
+    async with start(store=store) as second:
+        # The delta is from 1970, by the worker's clock.
+        assert (await report(second))["coverage"]["not_compared"] == {"capture_gap": 3}
+        await FakeWorker(second.client, "worker-2").submit(counters={f"{COPY}.upstream_rq_total": 6})
+        assert (await report(second))["coverage"]["not_compared"] == {"capture_gap": 3, "pending": 1}
 
 
 async def test_the_budget_lowers_the_share_in_force(shadowed: Any, worker: FakeWorker) -> None:

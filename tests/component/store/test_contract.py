@@ -128,6 +128,7 @@ async def test_an_environment_with_overlays_can_be_stored_again(store: Store) ->
 
 async def test_a_delta_is_applied_once_also_when_it_is_sent_twice(store: Store) -> None:
     await shadowed(store)
+    assert await store.last_delta_ms() == 0
     assert await store.apply_delta(delta(1), join)
     assert not await store.apply_delta(delta(1), join)
     assert await store.apply_delta(delta(2), join)
@@ -135,6 +136,7 @@ async def test_a_delta_is_applied_once_also_when_it_is_sent_twice(store: Store) 
     results = await store.results("branch", 1)
     assert results.aggregates == {"catalog": b"xxx"}
     assert results.counts == {("catalog", "paired"): 6}
+    assert await store.last_delta_ms() == 5
 
 
 async def test_a_delta_whose_merge_fails_leaves_nothing_behind(store: Store) -> None:
