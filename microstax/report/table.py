@@ -91,11 +91,14 @@ class _Page:
         room = self.width - sum(widths) - 6
         parts = [visible(part) for part in (finding.where, finding.change) if part]
         joined = "  ".join(parts)
-        figures = f"{finding.times}, noise {finding.noise_text}"
-        figures += f", pair {visible(finding.pair)}" if finding.pair else ""
-        if self.width >= _ONE_LINE and cells(joined) + cells(figures) + 2 <= room:
-            yield f"{lead}{pad(joined, room - cells(figures) - 2)}  {figures}"
-            return
+        short = f"{finding.times}, noise {finding.noise_text}"
+        figures = f"{short}, pair {visible(finding.pair)}" if finding.pair else short
+        # Noise is there to be checked, not to be looked into: rather than a second line it gets no pair.
+        fitting = [figures] if self.width >= _ONE_LINE else [short] if finding.verdict == "same" else []
+        for tail in fitting:
+            if cells(joined) + cells(tail) + 2 <= room:
+                yield f"{lead}{pad(joined, room - cells(tail) - 2)}  {tail}"
+                return
         for line in _pieces(parts, joined, room):
             yield f"{lead}{line}".rstrip()
             lead = " " * (self.width - room)

@@ -59,11 +59,11 @@ def test_every_figure_stands_in_every_format(document: Any, format_name: str) ->
         attributes = ET.fromstring(render(document, format_name)).iter()
         shown += " ".join(value for element in attributes for value in element.attrib.values())
     shown = " ".join(shown.split())
-    missing = [figure for figure in figures(document) if figure not in shown]
+    missing = [figure for figure in figures(document, noisy_pairs=format_name != "table") if figure not in shown]
     assert missing == []
 
 
-def figures(document: Any) -> list[str]:
+def figures(document: Any, *, noisy_pairs: bool) -> list[str]:
     coverage = document["coverage"]
     found = [f"{coverage['mirrored']:,} mirrored = {coverage['paired']:,} compared", document["since"]]
     found += [f"{count:,} {reason}" for reason, count in coverage["not_compared"].items()]
@@ -74,7 +74,8 @@ def figures(document: Any) -> list[str]:
         for endpoint in service["endpoints"]:
             found += [f"{endpoint['pairs']:,} pairs", endpoint["endpoint"], endpoint["verdict"]]
             for finding in [*endpoint["status"], *endpoint["shape"], *endpoint["values"], *endpoint["headers"]]:
-                found += [f"{finding['count']:,}", finding["pair"]]
+                found.append(f"{finding['count']:,} time" if not noisy_pairs else f"{finding['count']:,}")
+                found += [finding["pair"]] if noisy_pairs or finding["verdict"] != "same" else []
             latency = endpoint["latency"]
             found += [latency["spike_pair"]] if "spike_pair" in latency else []
             found += [f"x{latency['effect']['p99']['ratio']}"] if latency["effect"]["p99"]["ratio"] else []
