@@ -16,9 +16,10 @@ from microstax.diff.compare import Answer, compare_answers, is_pair, usable_cont
 from microstax.diff.contexts import context_of
 from microstax.diff.discrepancy import SPIKE, Discrepancy
 from microstax.diff.endpoint import EndpointAggregate, MayShow
+from microstax.diff.hashes import hash64
 from microstax.diff.rules import DEFAULT_RULES, Rules
 from microstax.diff.templates import Templates
-from microstax.diff.wire import Packed, items, mapping
+from microstax.diff.wire import Packed, data, items, mapping
 from microstax.errors import StorageError
 from microstax.model.exchange import NotCompared, Request, Triple
 
@@ -116,10 +117,10 @@ class ServiceAggregate:
         self._limit()
 
     def to_bytes(self) -> bytes:
-        """Return the aggregate as versioned msgpack."""
+        """Return the aggregate as msgpack: version, a hash of the content, the content as msgpack of its own."""
         endpoints = {name: endpoint.pack() for name, endpoint in sorted(self.endpoints.items())}
-        packed = [VERSION, self.templates.pack(), self.array_keys.pack(), endpoints]
-        return bytes(msgpack.packb(packed, unicode_errors="surrogatepass"))
+        content = _packed([self.templates.pack(), self.array_keys.pack(), endpoints])
+        return _packed([VERSION, hash64(content), content])
 
     def size_bytes(self) -> int:
         """Return how large the aggregate is when it is sent or stored."""
@@ -129,7 +130,7 @@ class ServiceAggregate:
     def from_bytes(cls, raw: bytes) -> "ServiceAggregate":
         """Return what `to_bytes` gave. Raises StorageError for other bytes."""
         try:
-            version, *rest = items(msgpack.unpackb(raw, unicode_errors="surrogatepass"))
+            version, *rest = items(_unpacked(raw))
             if version == VERSION:
                 return cls._unpack(rest)
         except (ValueError, TypeError, OverflowError, RecursionError, msgpack.exceptions.UnpackException) as error:
@@ -144,7 +145,10 @@ class ServiceAggregate:
 
     @classmethod
     def _unpack(cls, packed: list[Packed]) -> "ServiceAggregate":
-        templates, array_keys, endpoints = items(packed, 3)
+        digest, content = items(packed, 2)
+        if digest != hash64(data(content)):
+            raise ValueError("the hash does not fit the content")
+        templates, array_keys, endpoints = items(_unpacked(content), 3)
         made = cls(Templates.unpack(templates), ArrayKeys.unpack(array_keys))
         for name, endpoint in mapping(endpoints).items():
             made._at(name).merge(EndpointAggregate.unpack(endpoint))
@@ -224,6 +228,14 @@ class ServiceAggregate:
         for name, endpoint in ordered[: len(ordered) - ENDPOINTS]:
             del self.endpoints[name]
             self._at(OTHER_ENDPOINT).merge(endpoint)
+
+
+def _packed(value: Packed) -> bytes:
+    return bytes(msgpack.packb(value, unicode_errors="surrogatepass"))
+
+
+def _unpacked(raw: bytes) -> Packed:
+    return msgpack.unpackb(raw, unicode_errors="surrogatepass")
 
 
 def _tallies(endpoint: EndpointAggregate) -> int:
