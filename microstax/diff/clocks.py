@@ -30,7 +30,8 @@ def is_reading(difference: Difference) -> bool:
 
 def _are_near(before: str, after: str) -> bool:
     """Compare two values given as compact JSON."""
-    first, second = _seconds(before), _seconds(after)
+    first = _seconds(before)
+    second = _seconds(after) if first is not None else None
     return first is not None and second is not None and abs(first - second) <= NEAR_S
 
 

@@ -8,7 +8,7 @@ from microstax.diff.discrepancy import HEADER, Discrepancy, discrepancy_of
 from microstax.diff.distinct import Distinct
 from microstax.diff.formats import format_of
 from microstax.diff.latency import Latencies
-from microstax.diff.tally import Tally
+from microstax.diff.tally import Example, Tally
 from microstax.diff.wire import Packed, count, items, text
 from microstax.model.difference import Difference
 
@@ -47,25 +47,23 @@ class EndpointAggregate:
         self.contexts.add(context)
         if not branch and not control:
             return False
-        noise = {discrepancy_of(difference) for difference in control or () if not is_reading(difference)}
+        noise = _more_than_readings(control) if control else set()
         kept = False
         for discrepancy, difference in _by_discrepancy(branch).items():
-            tally = self._tally(discrepancy)
-            sides = _sides(difference)
+            reading = is_reading(difference)
+            if reading and discrepancy in noise:
+                continue  # the control's alone, below; taken the other way round it would be the branch's alone
+            tally, sides = self._tally(discrepancy), _sides(difference)
             before = tally.example
             if control is None:
-                formatted = _is_formatted(discrepancy, sides)
+                formatted = reading or _is_formatted(discrepancy, sides)
                 tally.add_alone(pair, context, sides, formatted=formatted)
-            elif discrepancy in noise or is_reading(difference):
+            elif reading or discrepancy in noise:
                 tally.add_both(pair, sides)
+                noise.discard(discrepancy)
             else:
                 tally.add_branch(pair, context, sides)
-            if tally.example is not before and tally.example is not None:
-                if may_show(discrepancy, tally.example.rank):
-                    kept = True
-                else:
-                    tally.example = before
-            noise.discard(discrepancy)
+            kept |= _settle_example(tally, before, discrepancy, may_show)
         for discrepancy in noise:
             self._tally(discrepancy).control_only += 1
         if len(self.tallies) > 2 * TALLIES:
@@ -130,6 +128,21 @@ def _by_discrepancy(differences: Iterable[Difference]) -> dict[Discrepancy, Diff
         if discrepancy not in found or is_reading(found[discrepancy]):
             found[discrepancy] = difference
     return found
+
+
+def _more_than_readings(differences: Iterable[Difference]) -> set[Discrepancy]:
+    """Return the discrepancies of the control; two readings of a clock are none, for it as for the branch."""
+    return {found for found, difference in _by_discrepancy(differences).items() if not is_reading(difference)}
+
+
+def _settle_example(tally: Tally, before: Example | None, discrepancy: Discrepancy, may_show: MayShow) -> bool:
+    """Tell whether the tally has a new example; take it back if nobody wants it."""
+    if tally.example is before or tally.example is None:
+        return False
+    if may_show(discrepancy, tally.example.rank):
+        return True
+    tally.example = before
+    return False
 
 
 def _sides(difference: Difference) -> tuple[str, str]:

@@ -1,0 +1,75 @@
+"""Ignore rules and the one grammar for places."""
+
+import json
+
+import pytest
+
+from microstax.diff.places import render
+from microstax.errors import UsageError
+from microstax.model.ignore import IgnoreRule
+from microstax.model.paths import member_step, pattern_of
+
+
+@pytest.mark.parametrize(
+    ("pattern", "place", "fits"),
+    [
+        ("$", "$", True),
+        ("$.a", "$.a", True),
+        ("$.a", "$.a.b", False),
+        ('$["a"]', "$.a", True),
+        ('$["a b"].c', '$["a b"].c', True),
+        ("$.items[].price", "$.items[].price", True),
+        ("$.items[].*", "$.items[].price", True),
+        ("$.items[].*", '$.items[]["unit price"]', True),
+        ("$.items.*", "$.items[]", False),
+        ("$.by_id.*.price", "$.by_id.*.price", True),
+        ("$.**", "$", True),
+        ("$.**.price", "$.price", True),
+        ("$.**.price", '$.a[]["b c"][].*.price', True),
+        ("$.**.price", "$.price.amount", False),
+        ("$.a.**", "$.a", True),
+        ("$.a.**", "$.a[].b", True),
+        ("$.a.**", "$.ab", False),
+        ("$.a.**.z", "$.a.b.**", False),
+    ],
+)
+def test_a_pattern_fits_places(pattern: str, place: str, *, fits: bool) -> None:
+    assert (pattern_of(pattern).fullmatch(place) is not None) is fits
+
+
+@pytest.mark.parametrize(
+    ("pattern", "at"),
+    [("$a", "character 2"), ("$.a[0]", "character 4"), ("$.a..b", "character 4"), ('$["a', "character 2")],
+)
+def test_a_wrong_pattern_is_refused_with_the_place_of_the_mistake(pattern: str, at: str) -> None:
+    with pytest.raises(UsageError, match=at):
+        IgnoreRule(path=pattern)
+
+
+@pytest.mark.parametrize("name", ["price", "unit price", 'quo"te', "back\\slash", "", "é", "1a", "\ud800", "a\nb", "*"])
+def test_a_place_that_is_rendered_is_a_pattern_that_fits_itself(name: str) -> None:
+    place = render((((None, "outer"), None), name))
+    assert pattern_of(place).fullmatch(place)
+    assert place.encode()
+    assert place.isprintable()
+
+
+def test_a_quoted_name_is_json() -> None:
+    assert json.loads(member_step('x "y"')[1:-1]) == 'x "y"'
+
+
+def test_a_rule_hides_what_matches_all_that_is_set() -> None:
+    finding = {"service": "shop", "endpoint": "GET /a/{id}", "family": "shape", "kind": "extra", "place": "$.a"}
+    assert IgnoreRule().hides(**finding)
+    assert IgnoreRule(service="shop", endpoint="GET /a/*", kind="shape", path="$.*").hides(**finding)
+    assert IgnoreRule(kind="extra").hides(**finding)
+    for other in ({"service": "x"}, {"endpoint": "GET /b"}, {"kind": "missing"}, {"path": "$.b"}, {"path": "x-*"}):
+        assert not IgnoreRule(**other).hides(**finding)  # type: ignore[arg-type]
+    header = {**finding, "family": "header", "kind": "value", "place": "x-cost"}
+    assert IgnoreRule(path="X-*").hides(**header)
+    assert not IgnoreRule(path="$.**").hides(**header)
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match="status, shape, value, header, missing"):
+        IgnoreRule(kind="typo")
