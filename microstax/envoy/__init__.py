@@ -9,7 +9,7 @@ from microstax.envoy.build import build
 from microstax.envoy.check import PlanError, check
 from microstax.envoy.flags import reason_for
 from microstax.envoy.names import COPY_HEADER, LOCAL_HEADER, RUNTIME_LAYER, TAP_CONFIG_ID
-from microstax.envoy.resource import BuiltResource
+from microstax.envoy.resources import BuiltResource
 from microstax.envoy.tap import tap_request
 
 __all__ = [

@@ -31,8 +31,9 @@ def bootstrap(
     """Return a bootstrap (JSON, which Envoy also reads as YAML) for one node.
 
     `cluster` is the node's group (the environment's or the overlay's name). `ads` is where the control plane listens,
-    `admin` where Envoy's admin interface shall: a unix socket gets mode 0600, since the admin interface shows bodies and
-    can stop Envoy. `delta` picks incremental xDS, else state of the world. Raises UsageError for a socket path that is too long.
+    `admin` where Envoy's admin interface shall: a unix socket gets mode 0600, since that interface shows bodies and can
+    stop Envoy. `delta` picks incremental xDS, else state of the world. Raises UsageError for a socket path that is
+    too long.
     """
     config = {
         "node": {"id": node_id, "cluster": cluster},
@@ -136,8 +137,8 @@ def arguments(
     """Return the command that runs Envoy in the foreground, logging to stderr one line an event.
 
     `concurrency` is the number of worker threads (CONCURRENCY by role). Hot restart is off: it needs shared memory that
-    two Envoys of one machine would fight for, and we never use it. `drain_time_s` bounds how long connections may linger
-    on a listener that was removed or changed.
+    two Envoys of one machine would fight for, and we never use it. `drain_time_s` bounds how long connections may
+    linger on a listener that was removed or changed.
     """
     return (
         binary,

@@ -31,9 +31,10 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 )
 from envoy_data_plane.google.protobuf import Struct
 
-from microstax.envoy import cluster, http, names, routes, runtime
+from microstax.envoy import cluster, names, routes, runtime
+from microstax.envoy import listener as listeners
 from microstax.envoy.matching import has, method_of
-from microstax.envoy.resource import BuiltResource, packed
+from microstax.envoy.resources import BuiltResource, packed
 from microstax.model.environment import Address
 from microstax.model.overlay import SAFE_METHODS
 from microstax.model.plan import BridgePlan
@@ -56,9 +57,9 @@ def listener(service: str, address: Address, *, overlay: str, baseline: str) -> 
     """Build the listener that a branch calls for one service; which methods may pass stands in its route table."""
     name = names.bridge_listener(service)
     rbac = HttpFilter(name=names.RBAC_FILTER, typed_config=packed(Rbac()))
-    manager = http.transparent(name, [rbac])
+    manager = listeners.transparent(name, [rbac])
     manager.local_reply_config = _explained(service, overlay=overlay, baseline=baseline)
-    return http.listener(name, manager, address=cluster.socket_address(address))
+    return listeners.listener(name, manager, address=cluster.socket_address(address))
 
 
 @lru_cache(maxsize=1024)
@@ -69,7 +70,7 @@ def table(service: str, allowed: tuple[str, ...]) -> BuiltResource:
     found = [
         Route(
             match=match,
-            route=RouteAction(cluster=names.bridge_cluster(service), timeout=http.NEVER),
+            route=RouteAction(cluster=names.bridge_cluster(service), timeout=listeners.NEVER),
             typed_per_filter_config=guard,
         )
         for match in everything
@@ -78,7 +79,7 @@ def table(service: str, allowed: tuple[str, ...]) -> BuiltResource:
 
 
 def _guard(allowed: tuple[str, ...]) -> Rbac:
-    """Deny by policies that exclude each other, each with a counter: upgrades, each counted method, every other method."""
+    """Deny by policies that exclude each other, each with a counter: upgrades, counted methods, every other method."""
     counted = [method for method in routes.COUNTED_METHODS if method not in allowed]
     passing = tuple(sorted({*SAFE_METHODS, *allowed, *routes.COUNTED_METHODS}))
     rest = Permission(not_rule=Permission(header=method_of(passing)))

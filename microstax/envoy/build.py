@@ -2,7 +2,7 @@
 
 from microstax.envoy import bridge, tee
 from microstax.envoy.check import check
-from microstax.envoy.resource import BuiltResource
+from microstax.envoy.resources import BuiltResource
 from microstax.model.plan import EnvoyPlan, TeePlan
 
 

@@ -32,8 +32,8 @@ from envoy_data_plane.envoy.extensions.upstreams.http.v3 import (
 )
 
 from microstax.envoy import mutation, names
-from microstax.envoy.http import ADS, http1_options
-from microstax.envoy.resource import CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, BuiltResource, packed
+from microstax.envoy.listener import ADS, http1_options
+from microstax.envoy.resources import CLUSTER_TYPE, ENDPOINTS_TYPE, LISTENER_TYPE, BuiltResource, packed
 from microstax.model.environment import Address
 from microstax.model.exchange import Side
 
@@ -41,10 +41,10 @@ MAX_BODY: Final = 1024 * 1024
 """The largest body, in bytes, that a copy may have (Mirror.max_body_bytes)."""
 
 COPY_BUFFER: Final = 2 * MAX_BODY
-"""Bytes that each hop of a copy can hold: above MAX_BODY, so that a branch that never reads cannot hold back a client."""
+"""Bytes that each hop of a copy can hold: above MAX_BODY, so that a branch that never reads holds back no client."""
 
 MAX_COPIES: Final = 256
-"""Copies of one mirror that may be under way; what comes above is dropped and counted, so that a hung branch is harmless."""
+"""Copies of one mirror that may be under way; more are dropped and counted, so that a hung branch is harmless."""
 
 UNLIMITED: Final = 2**32 - 1
 MAX_HEADERS: Final = 1000
@@ -105,7 +105,7 @@ def _is_ip(host: str) -> bool:
 
 
 def _placed(cluster: Cluster, address: Address) -> tuple[BuiltResource, ...]:
-    """Give a cluster its endpoint: by EDS, so that a restart on another port keeps the cluster; by DNS for a host name."""
+    """Give a cluster its endpoint: by EDS, so that a new port keeps the cluster; by DNS for a host name."""
     if _is_ip(address.host):
         cluster.type = ClusterDiscoveryType.EDS
         cluster.eds_cluster_config = ClusterEdsClusterConfig(eds_config=ADS)
@@ -160,8 +160,9 @@ def branch(name: str, address: Address, *, protocol: str) -> tuple[BuiltResource
 def copies(service: str, side: Side, overlay: str) -> BuiltResource:
     """Build the cluster that a mirror policy names: one HTTP/2 hop to the service's internal listener.
 
-    HTTP/2, because with HTTP/1.1 and copies waiting for a connection Envoy aborts at shutdown. Its limit only backs up the
-    branch clusters' (there are two, one a protocol): what they refuse is captured with its reason, what this one refuses is not.
+    HTTP/2, because with HTTP/1.1 and copies waiting for a connection Envoy aborts at shutdown. Its limit only backs up
+    the branch clusters' (there are two, one a protocol): what they refuse is captured with its reason, what this one
+    refuses is not.
     """
     name = names.copy_cluster(service, side, overlay)
     listener = names.copies_listener(service)

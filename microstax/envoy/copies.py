@@ -12,10 +12,11 @@ from envoy_data_plane.envoy.config.route.v3 import HeaderMatcher, Route, RouteAc
 from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import Buffer, BufferPerRoute
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
 
-from microstax.envoy import http, mutation, names, routes
+from microstax.envoy import listener as listeners
+from microstax.envoy import mutation, names, routes
 from microstax.envoy.cluster import COPY_BUFFER, MAX_BODY
 from microstax.envoy.matching import equals, lacks
-from microstax.envoy.resource import BuiltResource, packed
+from microstax.envoy.resources import BuiltResource, packed
 from microstax.model.plan import Mirror
 
 _UPLOAD: Final = timedelta(seconds=60)
@@ -32,12 +33,12 @@ def listener(service: str) -> BuiltResource:
     keep = HttpFilter(name=names.KEEP_FILTER, typed_config=packed(mutation.keep()))
     tell = HttpFilter(name=names.COPY_FILTER, typed_config=packed(mutation.tell()))
     # Answers pass from the last filter to the first: `tell` stands behind the tap.
-    manager = http.transparent(name, [keep, http.tap(disabled=False), tell, buffer])
+    manager = listeners.transparent(name, [keep, listeners.tap(disabled=False), tell, buffer])
     manager.early_header_mutation_extensions = []  # the copy's own headers are our own here
-    manager.max_request_headers_kb = http.COPY_HEADERS_KB
+    manager.max_request_headers_kb = listeners.COPY_HEADERS_KB
     manager.request_timeout = _UPLOAD
-    manager.local_reply_config = http.marking()
-    return http.listener(name, manager, buffer=COPY_BUFFER)
+    manager.local_reply_config = listeners.marking()
+    return listeners.listener(name, manager, buffer=COPY_BUFFER)
 
 
 @lru_cache(maxsize=1024)
@@ -50,8 +51,10 @@ def table(service: str, mirrors: tuple[Mirror, ...]) -> BuiltResource:
 
 
 def _mirror(service: str, mirror: Mirror) -> list[Route]:
-    """Lead a copy on in its own protocol. HTTP/2 without a length is held until it is complete, and dropped above the limit:
-    streamed on, a branch that does not read would hold back the client.
+    """Lead a copy on in its own protocol.
+
+    HTTP/2 without a length is held until it is complete, and dropped above the limit: streamed on, a branch that does
+    not read would hold back the client.
     """
     place = equals(names.SIDE_HEADER, names.side_value(service, mirror.side, mirror.overlay))
     http2 = equals(names.PROTOCOL_HEADER, "HTTP/2")

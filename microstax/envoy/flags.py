@@ -20,10 +20,11 @@ _NONE: Final = frozenset({"", "-"})
 
 
 def reason_for(flags: str | None) -> NotCompared | None:
-    """Return why an exchange with these flags (the value of LOCAL_HEADER) cannot be compared; None if the side answered.
+    """Return why an exchange with these flags (LOCAL_HEADER) cannot be compared; None if the side answered.
 
-    Several flags come joined by commas, such as `UF,URX`. Every flag that is not a timeout or an overflow is the branch's
-    failure: UF (no connection), UC (connection closed), UR and LR (reset), UPE (not HTTP), NR, NC, UH (nowhere to go).
+    Several flags come joined by commas, such as `UF,URX`. Every flag that is no timeout and no overflow is the
+    branch's failure: UF (no connection), UC (connection closed), UR and LR (reset), UPE (not HTTP), NR, NC, UH
+    (nowhere to go).
     """
     if flags is None or flags in _NONE:
         return None

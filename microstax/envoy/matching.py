@@ -37,10 +37,11 @@ def method_of(methods: tuple[str, ...]) -> HeaderMatcher:
 
 
 def body_within(low: int, high: int) -> tuple[HeaderMatcher, ...]:
-    """Match where the body has more than `low` and at most `high` bytes; with `low` below 0, also where no size is said.
+    """Match a body of more than `low` and at most `high` bytes; with `low` below 0, also where no size is said.
 
-    Without a content-length, HTTP/1.1 has no body (chunked bodies are told by CHUNKED_HEADER); HTTP/2 may have one, which
-    the copy's buffer then bounds. A missing header is read as an empty text, which is in no range: hence the inversion.
+    Without a content-length, HTTP/1.1 has no body (chunked bodies are told by CHUNKED_HEADER); HTTP/2 may have one,
+    which the copy's buffer then bounds. A missing header is read as an empty text, which is in no range: hence the
+    inversion.
     """
     if low >= 0:
         return (HeaderMatcher(name=_LENGTH, range_match=Int64Range(start=low + 1, end=high + 1)),)

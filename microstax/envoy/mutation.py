@@ -1,12 +1,12 @@
 """Header mutations: what is added and taken away around a request, as one filter configuration each.
 
-How the two halves of a pair find each other: a tap writes its trace when a stream is over, from the header maps as they are
-then, and by then the request's map is what the application got. So nothing that is stripped before the application can
-stand in a trace. On a copy, whose answer nobody reads, we say in a response header whose it is. On the baseline nothing
-can be said in either map, but the trace has the client's address and the time, to the nanosecond, at which the tap saw the
-request. Two filters, right before and right after the tap, write the time as well and send both with the copy. One
-connection is served by one thread, and the three run one after the other, so on a connection those windows are disjoint
-and exactly one holds the baseline's time.
+How the two halves of a pair find each other: a tap writes its trace when a stream is over, from the header maps as they
+are then, and by then the request's map is what the application got. So nothing that is stripped before the application
+can stand in a trace. On a copy, whose answer nobody reads, we say in a response header whose it is. On the baseline
+nothing can be said in either map, but the trace has the client's address and the time at which the tap saw the request.
+Two filters, right before and right after the tap, write the time as well and send both with the copy. One connection is
+served by one thread, and the three run one after the other, so on a connection those windows are disjoint and exactly
+one holds the baseline's time.
 """
 
 from typing import Final
@@ -39,7 +39,7 @@ def removed(name: str) -> HeaderMutation:
 
 
 def value(name: str, text: str) -> HeaderValueOption:
-    """Give a header one value, whatever it had; `text` may hold Envoy's format commands, and nothing is set if it is empty."""
+    """Give a header one value, whatever it had; nothing is set if `text` (with Envoy's format commands) is empty."""
     return HeaderValueOption(header=HeaderValue(key=name, value=text), append_action=_OVERWRITE)
 
 

@@ -1,8 +1,8 @@
 """Every name that Envoy gets from us, made by one function or constant each.
 
-A cluster's, virtual host's or route's name is also part of the names of its statistics, which microstax.envoy.stats reads
-back: change both together. Services and overlays are DNS labels (microstax.model.names), so neither `.` nor `/` stands in
-one, and `/` can part what we join.
+A cluster's, virtual host's or route's name is also part of the names of its statistics, which microstax.envoy.stats
+reads back: change both together. Services and overlays are DNS labels (microstax.model.names), so neither `.` nor `/`
+stands in one, and `/` can part what we join.
 """
 
 from typing import Final
@@ -95,7 +95,7 @@ def tee_listener(service: str) -> str:
 
 
 def copies_listener(service: str) -> str:
-    """Name the internal listener that a service's copies pass; also its route table, virtual host and statistics prefix."""
+    """Name the internal listener of a service's copies; also its route table, virtual host and statistics prefix."""
     return f"copies/{service}"
 
 

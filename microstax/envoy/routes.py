@@ -1,12 +1,12 @@
 """The route tables of a tee: which requests are mirrored where, and what is counted of the rest.
 
-Requests are told apart by method and body size; those that the same mirrors take form a class. In a class with the shares
-p1 <= p2 <= ... <= pn, route k copies to the mirrors k..n and is taken with the fraction pk. Envoy draws one random number
-a request and asks every route's fraction with it, so a request that missed route k-1 (number >= p(k-1)) takes route k if
-the number is below pk: mirror k gets exactly the share pk, and each request is captured on the baseline and on every
-side it was copied to, or not at all. The fractions are read from the runtime (RTDS) by a key a mirror, so turning one
-re-sends no route, as long as the order of the mirrors by share stays. Where it changes, the new table and the new shares
-may arrive in either order: in between a mirror may get another's share, never more than the largest.
+Requests are told apart by method and body size; those that the same mirrors take form a class. In a class with the
+shares p1 <= p2 <= ... <= pn, route k copies to the mirrors k..n and is taken with the fraction pk. Envoy draws one
+random number a request and asks every route's fraction with it, so a request that missed route k-1 (number >= p(k-1))
+takes route k if the number is below pk: mirror k gets exactly the share pk, and each request is captured on the baseline
+and on every side it was copied to, or not at all. The fractions are read from the runtime (RTDS) by a key a mirror, so
+turning one re-sends no route, as long as the order of the mirrors by share stays. Where it changes, the new table and
+the new shares may arrive in either order: in between a mirror may get another's share, never more than the largest.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,9 +30,9 @@ from envoy_data_plane.envoy.type.v3 import FractionalPercent, FractionalPercentD
 from envoy_data_plane.google.protobuf import Any
 
 from microstax.envoy import names
-from microstax.envoy.http import NEVER
+from microstax.envoy.listener import NEVER
 from microstax.envoy.matching import body_within, equals, has, method_of
-from microstax.envoy.resource import CLUSTER_TYPE, ROUTES_TYPE, BuiltResource, packed
+from microstax.envoy.resources import CLUSTER_TYPE, ROUTES_TYPE, BuiltResource, packed
 from microstax.model.plan import Mirror, Preview, TeeService
 
 COUNTED_METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
@@ -89,7 +89,7 @@ def tee_routes(name: str, mirrors: tuple[Mirror, ...], previews: tuple[Preview, 
 
 
 def unshared(service: TeeService) -> tuple[Mirror, ...]:
-    """Return a service's mirrors in their order with what a route table does not hold left out: shares, addresses, timeouts."""
+    """Return a service's mirrors in their order, without what a route table does not hold: share, address, timeout."""
     return tuple(
         Mirror(
             overlay=mirror.overlay,
@@ -106,7 +106,7 @@ def unshared(service: TeeService) -> tuple[Mirror, ...]:
 def table(name: str, routes: list[Route]) -> BuiltResource:
     """Build a route table of one virtual host."""
     message = RouteConfiguration(name=name, virtual_hosts=[VirtualHost(name=name, domains=["*"], routes=routes)])
-    clusters = {route.route.cluster for route in routes if route.route}
+    clusters = {route.route.cluster for route in routes if route.route and route.route.cluster}
     clusters |= {policy.cluster for route in routes if route.route for policy in route.route.request_mirror_policies}
     needs = frozenset((CLUSTER_TYPE, cluster) for cluster in clusters)
     return BuiltResource(type_url=ROUTES_TYPE, name=name, body=bytes(message), references=needs)

@@ -4,7 +4,7 @@ from envoy_data_plane.envoy.service.runtime.v3 import Runtime
 from envoy_data_plane.google.protobuf import Struct
 
 from microstax.envoy import names
-from microstax.envoy.resource import RUNTIME_TYPE, BuiltResource
+from microstax.envoy.resources import RUNTIME_TYPE, BuiltResource
 from microstax.model.plan import TeeService
 
 

@@ -49,8 +49,8 @@ class MirrorKey:
 class MirrorCounters:
     """What became of one mirror's copies. `active` is a gauge: copies under way now.
 
-    `mirrored` copies were handed on; of these, `overflow` were refused since MAX_COPIES were under way, `timeouts` got no
-    answer in time, `connect_failures` found nobody. `dropped` were refused before they became copies: no branch
+    `mirrored` copies were handed on; of these, `overflow` were refused since MAX_COPIES were under way, `timeouts` got
+    no answer in time, `connect_failures` found nobody. `dropped` were refused before they became copies: no branch
     exchange is captured for them, for the others one is, marked with its reason.
     """
 
@@ -75,7 +75,7 @@ class SkippedCounters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeCounters:
-    """A branch's calls of one baseline service. `blocked` is by method (and `upgrade`); `overflow` is above the limit."""
+    """A branch's calls of one baseline service; `blocked` by method (and `upgrade`), `overflow` above the limit."""
 
     passed: int = 0
     overflow: int = 0

@@ -15,8 +15,8 @@ MAX_TRACES: Final = 100_000
 def tap_request(max_traces: int, timeout_ms: int, max_body: int) -> bytes:
     """Return the body of a `POST /tap` that is answered after `max_traces` traces or `timeout_ms` milliseconds.
 
-    The answer is a sequence of `envoy.data.tap.v3.TraceWrapper`, each with its length as a varint before it. Of every body
-    the first `max_body` bytes are kept. Raises ValueError where a number is out of range.
+    The answer is a sequence of `envoy.data.tap.v3.TraceWrapper`, each with its length as a varint before it. Of every
+    body the first `max_body` bytes are kept. Raises ValueError where a number is out of range.
     """
     if not 1 <= max_traces <= MAX_TRACES or timeout_ms < 1 or max_body < 0:
         raise ValueError(f"no such tap: {max_traces} traces, {timeout_ms} ms, {max_body} bytes of a body")

@@ -8,8 +8,9 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     HttpFilter,
 )
 
-from microstax.envoy import cluster, copies, http, mutation, names, routes, runtime
-from microstax.envoy.resource import BuiltResource, packed
+from microstax.envoy import cluster, copies, mutation, names, routes, runtime
+from microstax.envoy import listener as listeners
+from microstax.envoy.resources import BuiltResource, packed
 from microstax.model.environment import Address
 from microstax.model.plan import Mirror, TeePlan, TeeService
 
@@ -31,9 +32,9 @@ def listener(service: str, address: Address) -> BuiltResource:
     name = names.tee_listener(service)
     opening = HttpFilter(name=names.EXCHANGE_FILTER, typed_config=packed(mutation.opening()), disabled=True)
     closing = HttpFilter(name=names.UNTIL_FILTER, typed_config=packed(mutation.closing()), disabled=True)
-    manager = http.transparent(name, [opening, http.tap(disabled=True), closing])
+    manager = listeners.transparent(name, [opening, listeners.tap(disabled=True), closing])
     manager.upgrade_configs = [HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")]
-    return http.listener(name, manager, address=cluster.socket_address(address))
+    return listeners.listener(name, manager, address=cluster.socket_address(address))
 
 
 def _timed(service: TeeService) -> tuple[Mirror, ...]:

@@ -32,7 +32,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
 from envoy_data_plane.envoy.extensions.http.header_formatters.preserve_case.v3 import PreserveCaseFormatterConfig
 
 from microstax.envoy import mutation, names
-from microstax.envoy.resource import LISTENER_TYPE, ROUTES_TYPE, BuiltResource, packed
+from microstax.envoy.resources import LISTENER_TYPE, ROUTES_TYPE, BuiltResource, packed
 
 NEVER: Final = timedelta(0)
 """No timeout, in Envoy's words."""
@@ -46,7 +46,7 @@ COPY_HEADERS_KB: Final = 2 * MAX_HEADERS_KB  # what the tee lets in passes the i
 
 
 def http1_options(*, default_host: str = "") -> Http1ProtocolOptions:
-    """Keep header names' letters and the reason phrase as they are, pass trailers, accept methods that Envoy does not know."""
+    """Keep header names' letters and the reason phrase, pass trailers, and accept HTTP/1.0 with a default host."""
     keep = TypedExtensionConfig(
         name="preserve_case", typed_config=packed(PreserveCaseFormatterConfig(forward_reason_phrase=True))
     )
@@ -100,6 +100,7 @@ def transparent(name: str, filters: Sequence[HttpFilter]) -> HttpConnectionManag
 
 
 def early_mutation() -> TypedExtensionConfig:
+    """Return what runs before Envoy touches the headers."""
     return TypedExtensionConfig(name=names.EARLY_EXTENSION, typed_config=packed(mutation.early()))
 
 
