@@ -62,7 +62,7 @@ def encode_response(variant: Variant, response: SendResponse) -> bytes:
     if variant is Variant.DELTA:
         return wire.DeltaDiscoveryResponse(
             system_version_info=response.version,
-            resources=[_wrapped(item) for item in response.items],
+            resources=[_wrapped(item, item.resource.version) for item in response.items],
             type_url=response.type_url,
             nonce=response.nonce,
             removed_resources=response.removed,
@@ -76,15 +76,17 @@ def encode_response(variant: Variant, response: SendResponse) -> bytes:
     )
     for item in response.items:
         if item.with_ttl:
-            message.resources.add(type_url=WRAPPED_RESOURCE, value=_wrapped(item).SerializeToString())
+            # Envoy knows a heartbeat by the version of the whole response, which in this form is the only version.
+            wrapped = _wrapped(item, response.version)
+            message.resources.add(type_url=WRAPPED_RESOURCE, value=wrapped.SerializeToString())
         else:
             message.resources.add(type_url=item.resource.type_url, value=item.resource.body)
     return message.SerializeToString()
 
 
-def _wrapped(item: Item) -> wire.Resource:
+def _wrapped(item: Item, version: str) -> wire.Resource:
     resource = item.resource
-    message = wire.Resource(name=resource.name, version=resource.version)
+    message = wire.Resource(name=resource.name, version=version)
     if not item.heartbeat:
         message.resource.type_url = resource.type_url
         message.resource.value = resource.body

@@ -34,7 +34,7 @@ class RawClient:
             request = wire.DeltaDiscoveryRequest(type_url=type_url, node=node, resource_names_subscribe=names, **fields)
         else:
             request = wire.DiscoveryRequest(type_url=type_url, node=node, resource_names=names, **fields)
-        with suppress(asyncio.InvalidStateError):  # refused already: `code` tells why
+        with suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):  # refused already: `code` tells why
             await self.call.write(request)
 
     async def read(self, timeout_s: float = 5) -> Any:

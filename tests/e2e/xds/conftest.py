@@ -18,9 +18,11 @@ import grpc
 import pytest
 from aiohttp import web
 from envoy_data_plane.envoy.config.cluster.v3 import Cluster
+from envoy_data_plane.envoy.config.core.v3 import ExtensionConfigSource, TypedExtensionConfig
 from envoy_data_plane.envoy.config.endpoint.v3 import ClusterLoadAssignment
 from envoy_data_plane.envoy.config.listener.v3 import Filter, FilterChain, Listener
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
+from envoy_data_plane.envoy.extensions.filters.http.header_mutation.v3 import HeaderMutation
 from envoy_data_plane.envoy.extensions.filters.http.router.v3 import Router
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
     HttpConnectionManager,
@@ -30,8 +32,9 @@ from envoy_data_plane.envoy.service.runtime.v3 import Runtime
 from envoy_data_plane.google.protobuf import Any as AnyMessage
 
 from microstax.xds import Resource, XdsOptions, XdsServer
-from microstax.xds.type_urls import CLUSTER, ENDPOINT, LISTENER, ROUTE, RUNTIME
+from microstax.xds.type_urls import CLUSTER, ENDPOINT, EXTENSION_CONFIG, LISTENER, ROUTE, RUNTIME
 
+TTL_FEATURES = ["xds.config.supports-resource-ttl", "xds.config.supports-resource-in-sotw"]
 ADS = {"ads": {}, "resourceApiVersion": "V3"}
 
 
@@ -64,18 +67,31 @@ def _route(cluster_name: str, action: dict[str, Any]) -> dict[str, Any]:
     return {"match": {"prefix": "/"}, "route": {"cluster": cluster_name, **action}}
 
 
-def listener(name: str, path: Path, route_name: str) -> Resource:
+def extension(name: str, value: str) -> Resource:
+    """Return an HTTP filter's configuration that adds the response header `x-extension`."""
+    header = {"header": {"key": "x-extension", "value": value}}
+    filter_config = HeaderMutation.from_dict({"mutations": {"responseMutations": [{"append": header}]}})
+    body = TypedExtensionConfig(name=name, typed_config=packed(filter_config))
+    return Resource(name, EXTENSION_CONFIG, bytes(body))
+
+
+def listener(name: str, path: Path, route_name: str, *, extension_name: str = "") -> Resource:
+    """Return an HTTP listener on a unix socket, optionally with a filter whose configuration is served as well."""
     manager = HttpConnectionManager.from_dict(
         {"statPrefix": name, "rds": {"routeConfigName": route_name, "configSource": ADS}}
     )
     manager.http_filters = [HttpFilter(name="router", typed_config=packed(Router()))]
+    if extension_name:
+        source = ExtensionConfigSource.from_dict({"configSource": ADS})
+        source.type_urls = [packed(HeaderMutation()).type_url]
+        manager.http_filters.insert(0, HttpFilter(name=extension_name, config_discovery=source))
     body = Listener.from_dict({"name": name, "address": {"pipe": {"path": str(path)}}})
     body.filter_chains = [FilterChain(filters=[Filter(name="hcm", typed_config=packed(manager))])]
     return Resource(name, LISTENER, bytes(body), frozenset({(ROUTE, route_name)}))
 
 
-def runtime(name: str, **layer: Any) -> Resource:
-    return Resource(name, RUNTIME, bytes(Runtime.from_dict({"name": name, "layer": layer})))
+def runtime(name: str, *, ttl_s: float | None = None, **layer: Any) -> Resource:
+    return Resource(name, RUNTIME, bytes(Runtime.from_dict({"name": name, "layer": layer})), ttl_s=ttl_s)
 
 
 def bootstrap(folder: Path, *, delta: bool) -> dict[str, Any]:
@@ -87,7 +103,7 @@ def bootstrap(folder: Path, *, delta: bool) -> dict[str, Any]:
         "explicit_http_config": {"http2_protocol_options": {"connection_keepalive": keepalive}},
     }
     return {
-        "node": {"id": "edge", "cluster": "tests"},
+        "node": {"id": "edge", "cluster": "tests", "client_features": TTL_FEATURES},
         "admin": {"address": {"pipe": {"path": str(folder / "admin.sock")}}},
         "dynamic_resources": {
             "ads_config": {
@@ -135,6 +151,12 @@ class Envoy:
         connector = aiohttp.UnixConnector(str(self.folder / socket))
         async with aiohttp.ClientSession(connector=connector) as session, session.get(f"http://edge{path}") as reply:
             return reply.status, await reply.text()
+
+    async def header(self, name: str) -> str | None:
+        """Return a response header of a request through the listener."""
+        connector = aiohttp.UnixConnector(str(self.folder / "edge.sock"))
+        async with aiohttp.ClientSession(connector=connector) as session, session.get("http://edge/") as reply:
+            return reply.headers.get(name)
 
 
 @dataclass(slots=True)
@@ -275,11 +297,11 @@ async def until_stat(envoy: Envoy, name: str, value: int) -> None:
 @pytest.fixture
 def kit() -> SimpleNamespace:
     """Return what the tests of this folder build their worlds from."""
-    return SimpleNamespace(
-        cluster=cluster, endpoints=endpoints, route=route, listener=listener, runtime=runtime, backend=backend,
-        site=site, steady_traffic=steady_traffic, running_envoy=running_envoy, is_applied=is_applied,
-        until_answers=until_answers, until_stat=until_stat,
+    offered = (
+        cluster, endpoints, route, listener, runtime, extension, backend, site, serving, steady_traffic, running_envoy,
+        is_applied, until_answers, until_stat,
     )  # fmt: skip
+    return SimpleNamespace(**{function.__name__: function for function in offered})
 
 
 @pytest.fixture(params=["sotw", "delta"])

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from microstax.xds import NackedError, Resource, Snapshot
-from microstax.xds.type_urls import CLUSTER, ENDPOINT, LISTENER, ROUTE, RUNTIME
+from microstax.xds.type_urls import CLUSTER, ENDPOINT, EXTENSION_CONFIG, LISTENER, ROUTE, RUNTIME
 
 pytestmark = [pytest.mark.e2e, pytest.mark.every_envoy]
 EVERYTHING = frozenset({CLUSTER, ENDPOINT, LISTENER, ROUTE, RUNTIME})
@@ -130,6 +130,46 @@ async def test_two_clusters_that_share_their_endpoints_both_warm(
         # Envoy may need its own 15 s (envoy#47302), never more: the server has sent what it waits for.
         await world.xds.wait_applied("edge", 25)
         assert await world.envoy.stat("cluster_manager.warming_clusters") == 0
+
+
+async def test_a_resource_with_a_ttl_lives_as_long_as_its_server(
+    kit: SimpleNamespace, envoy_binary: str, folder: Path, *, delta: bool
+) -> None:
+    """Heartbeats keep it; when the server is gone Envoy drops it."""
+    async with (
+        kit.backend(folder / "one.sock", "one") as one,
+        kit.running_envoy(envoy_binary, folder, delta=delta) as envoy,
+    ):
+        async with kit.serving(folder) as xds:
+            resources = [r for r in site(kit, folder, "a", one) if r.type_url != RUNTIME]
+            xds.set_snapshot("edge", Snapshot.of([*resources, kit.runtime("served", ttl_s=1, fault="on")]))
+            await xds.wait_applied("edge", 30, types=EVERYTHING)
+            await asyncio.sleep(2.2)
+            assert "fault" in json.loads(await envoy.admin("/runtime"))["entries"]
+            assert xds.totals()[RUNTIME].acks >= 4
+        async with asyncio.timeout(10):
+            while "fault" in json.loads(await envoy.admin("/runtime"))["entries"]:  # noqa: ASYNC110 (asked only)
+                await asyncio.sleep(0.1)
+        assert await envoy.get() == (200, "one")
+
+
+async def test_an_extension_that_is_gone_stays_in_force_and_comes_back(
+    kit: SimpleNamespace, envoy_binary: str, folder: Path, *, delta: bool
+) -> None:
+    """Its removal is never told: Envoy cannot take it in delta (envoy#32823)."""
+    async with kit.site(envoy_binary, folder, delta=delta) as world:
+        resources = site(kit, folder, "a", world.one)
+        resources[2] = kit.listener("edge", folder / "edge.sock", "r", extension_name="extra")
+        world.xds.set_snapshot("edge", Snapshot.of([*resources, kit.extension("extra", "first")]))
+        await world.xds.wait_applied("edge", 30, types=EVERYTHING | {EXTENSION_CONFIG})
+        assert await world.envoy.header("x-extension") == "first"
+        world.xds.set_snapshot("edge", Snapshot.of(resources))
+        await asyncio.sleep(0.2)
+        assert await world.envoy.header("x-extension") == "first"
+        assert world.xds.totals()[EXTENSION_CONFIG].responses == 1
+        world.xds.set_snapshot("edge", Snapshot.of([*resources, kit.extension("extra", "second")]))
+        await world.xds.wait_applied("edge", 10)
+        assert await world.envoy.header("x-extension") == "second"
 
 
 @asynccontextmanager

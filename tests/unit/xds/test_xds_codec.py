@@ -76,7 +76,7 @@ def test_a_resource_with_a_ttl_is_wrapped() -> None:
     assert message.resources[0].type_url == WRAPPED_RESOURCE
     wrapped = EnvoyResource.parse(message.resources[0].value)
     assert wrapped.ttl is not None
-    assert (wrapped.name, wrapped.ttl.total_seconds()) == ("a", 1.5)
+    assert (wrapped.name, wrapped.version, wrapped.ttl.total_seconds()) == ("a", "v", 1.5)
 
 
 @pytest.mark.parametrize("heartbeat", [False, True])
