@@ -50,14 +50,13 @@ class EndpointAggregate:
         noise = _more_than_readings(control) if control else set()
         kept = False
         for discrepancy, difference in _by_discrepancy(branch).items():
-            reading = is_reading(difference)
+            reading = control is not None and is_reading(difference)
             if reading and discrepancy in noise:
                 continue  # the control's alone, below; taken the other way round it would be the branch's alone
             tally, sides = self._tally(discrepancy), _sides(difference)
             before = tally.example
             if control is None:
-                formatted = reading or _is_formatted(discrepancy, sides)
-                tally.add_alone(pair, context, sides, formatted=formatted)
+                tally.add_alone(pair, context, sides, formatted=_is_formatted(discrepancy, sides))
             elif reading or discrepancy in noise:
                 tally.add_both(pair, sides)
                 noise.discard(discrepancy)

@@ -20,6 +20,7 @@ _LONG_NUMBER: Final = b"0" * 19
 """Every integer of fewer digits fits 64 bits."""
 _BOM: Final = b"\xef\xbb\xbf"
 _SHOWN: Final = 160
+_CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _MAX_DEPTH: Final = 250
 """orjson writes 254 levels; what is nested deeper cannot be brought into a canonical form and is compared as text."""
 _TOO_DEEP: Final = "nested too deep"
@@ -36,9 +37,14 @@ class RepeatedMembers(dict[str, Any]):
 
 
 class NotFinite(str):
-    """A number that no double holds, as it was written: NaN, Infinity, 1e400."""
+    """A number that no double holds, as it was written: NaN, Infinity, 1e400. It equals no text of the same letters."""
 
     __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NotFinite) and str.__eq__(self, other)
+
+    __hash__ = str.__hash__
 
 
 class NotJsonError(ValueError):
@@ -113,15 +119,25 @@ def _int(text: str) -> int | NotFinite:
 def compact(value: Any) -> bytes:
     """Return the value as JSON without blanks and with sorted members: equal values give equal bytes."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(value, default=_plain, option=_CANONICAL)
     except TypeError:  # integers above 64 bits, lone surrogates
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
         return text.encode("utf-8", "surrogatepass")
 
 
+def are_equal(base: Any, other: Any) -> bool:
+    """Tell whether two parsed values are equal, types included: to Python, True equals 1. May fail to, never errs."""
+    return bool(base == other) and compact(base) == compact(other)
+
+
+def _plain(value: Any) -> Any:
+    """Write down what is no plain JSON; a number that no double holds becomes what no number and no text is."""
+    return {"not finite": str(value)} if isinstance(value, NotFinite) else dict(value)
+
+
 def shown(value: Any) -> str:
     """Return the value as short, compact JSON for people; what is cut is marked with a hash of the whole."""
-    data = compact(value)
+    data = value.encode() if isinstance(value, NotFinite) else compact(value)
     if len(data) <= _SHOWN:
         return data.decode("utf-8", "backslashreplace")
     return f"{data[: _SHOWN - 20].decode('utf-8', 'replace')}...~{short_hash(data)}"

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from microstax.diff.json_text import NotFinite, RepeatedMembers, compact, shown
+from microstax.diff.json_text import NotFinite, RepeatedMembers, are_equal, compact, shown
 from microstax.diff.nesting import find_moves
 from microstax.diff.places import Place, render
 from microstax.diff.rules import Rules
@@ -31,12 +31,6 @@ class EnoughError(Exception):
 def type_name(value: Any) -> str:
     """Return JSON's name for the type of a parsed value."""
     return _TYPES[type(value)]
-
-
-def _are_plain(base: list[Any], other: list[Any]) -> bool:
-    """Tell whether two equal arrays hold scalars of the same types: to Python, True equals 1."""
-    types = list(map(type, base))
-    return types == list(map(type, other)) and CONTAINERS.isdisjoint(types)
 
 
 class Walk:
@@ -77,7 +71,7 @@ class Walk:
                 self._values(place, base, other)
         elif kind is not list:
             self.members(place, base, other, depth)
-        elif (base or other) and not (base == other and _are_plain(base, other)):
+        elif (base or other) and not are_equal(base, other):
             self.align(self, place, base, other, depth)
 
     def shape(self, kind: ShapeKind, place: Place | None, base: str, other: str) -> None:

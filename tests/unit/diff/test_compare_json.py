@@ -131,6 +131,8 @@ def test_names_that_are_ids_are_one_place(answer: Answer) -> None:
         (b'{"a":NaN}', b'{"a": NaN}', []),
         (b'{"a":NaN}', b'{"a":Infinity}', [("value", "$.a")]),
         (b'{"a":NaN}', b'{"a":"NaN"}', [("type", "$.a")]),
+        (b'{"a":[NaN,2]}', b'{"a":["NaN",2]}', [("type", "$.a[]")]),
+        (b'{"a":[true,2]}', b'{"a":[1,2]}', [("type", "$.a[]")]),
         (b'{"a":1e400}', b'{"a":1e401}', [("value", "$.a")]),
         (b'{"a":' + b"9" * 5000 + b"}", b'{"a":' + b"9" * 4999 + b"8}", [("value", "$.a")]),
         (b'{"a":"\\ud800"}', b'{"a":"\\ud801"}', [("value", "$.a")]),
