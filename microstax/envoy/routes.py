@@ -3,10 +3,11 @@
 Requests are told apart by method and body size; those that the same mirrors take form a class. In a class with the
 shares p1 <= p2 <= ... <= pn, route k copies to the mirrors k..n and is taken with the fraction pk. Envoy draws one
 random number a request and asks every route's fraction with it, so a request that missed route k-1 (number >= p(k-1))
-takes route k if the number is below pk: mirror k gets exactly the share pk, and each request is captured on the baseline
-and on every side it was copied to, or not at all. The fractions are read from the runtime (RTDS) by a key a mirror, so
-turning one re-sends no route, as long as the order of the mirrors by share stays. Where it changes, the new table and
-the new shares may arrive in either order: in between a mirror may get another's share, never more than the largest.
+takes route k if the number is below pk: mirror k gets exactly the share pk, and each request is captured on the
+baseline and on every side it was copied to, or not at all. The fractions are read from the runtime (RTDS) by a key a
+mirror, so turning one re-sends no route, as long as the order of the mirrors by share stays. Where it changes, the new
+table and the new shares may arrive in either order: in between a mirror may get another's share, never more than the
+largest.
 """
 
 from collections.abc import Iterator, Sequence
