@@ -60,7 +60,7 @@ class Holding:
     @property
     def refusals(self) -> tuple[str, ...]:
         """The names that a NACK keeps from what they should be, sorted."""
-        return tuple(sorted({*self.refused, *self.refused_removals}))
+        return tuple(sorted({*self.refused, *self.refused_removals})) if self.refused or self.refused_removals else ()
 
     @property
     def active(self) -> bool:

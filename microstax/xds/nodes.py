@@ -12,6 +12,7 @@ from microstax.xds.connection import Connection
 from microstax.xds.messages import SnapshotChanged
 from microstax.xds.resources import Snapshot
 from microstax.xds.status import NackedError, NodeStatus
+from microstax.xds.stream import Stream
 
 
 @dataclass(slots=True)
@@ -23,6 +24,10 @@ class Entry:
     timer: asyncio.TimerHandle | None = None
     connections: list[Connection] = field(default_factory=list)
     waiters: set[asyncio.Future[None]] = field(default_factory=set)
+
+    def current_streams(self) -> list[Stream]:
+        """Return the newest stream of each client and type; older ones are not noticed as dead yet."""
+        return list({(c.node_id, c.stream.type_url): c.stream for c in self.connections}.values())
 
     def notify(self) -> None:
         """Let everybody look again who waits for something to be applied."""
@@ -145,12 +150,15 @@ class Nodes:
 
     async def _applied(self, key: str, entry: Entry, types: frozenset[str]) -> NodeStatus:
         while True:
-            statuses = self._of(key)
-            for status in statuses:
-                if status.nack is not None:
-                    raise NackedError(status.node_id, status.nack)
-            if all(s.applied and types <= {t.type_url for t in s.types} for s in statuses):
-                return statuses[0]
+            streams = entry.current_streams()
+            # With many clients of one key, every ACK leads here: the long look only when it can decide something.
+            if all(stream.applied for stream in streams) or any(stream.refused for stream in streams):
+                statuses = self._of(key)
+                for status in statuses:
+                    if status.nack is not None:
+                        raise NackedError(status.node_id, status.nack)
+                if all(s.applied and types <= {t.type_url for t in s.types} for s in statuses):
+                    return statuses[0]
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             entry.waiters.add(waiter)
             try:

@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import grpc
@@ -23,6 +24,7 @@ from microstax.xds.status import Acked, Connected, Disconnected, Nacked, NodeSta
 from microstax.xds.stream import Stream
 from microstax.xds.type_urls import AGGREGATED_METHODS, AGGREGATED_SERVICE, SINGLE_TYPE_SERVICES, short_name
 
+_LAST_WORDS_S: Final = 0.5
 _log: Final = logging.getLogger("microstax.xds")
 
 
@@ -171,7 +173,10 @@ class XdsServer:
 
     def _tell(self, notice: Notice) -> None:
         for callback in list(self._callbacks):
-            callback(notice)
+            try:
+                callback(notice)
+            except Exception:  # noqa: BLE001 (whoever listens must not be able to end a client's stream)
+                _log.exception("a subscriber of the xDS server's notices failed at %s", type(notice).__name__)
 
     def totals(self) -> dict[str, Totals]:
         """Return the counters by type since the server began, streams that have ended included."""
@@ -202,4 +207,5 @@ class XdsServer:
         for connection in list(self._connections):
             connection.feed(DrainRequested(grace))
         if self._connections:
-            await self._all_closed.wait()
+            with suppress(TimeoutError):  # a client that takes no data does not take an end either
+                await asyncio.wait_for(self._all_closed.wait(), grace + _LAST_WORDS_S)

@@ -297,6 +297,16 @@ class Stream:
             for h in sorted(active, key=lambda h: send_rank(h.type_url))
         )
 
+    @property
+    def applied(self) -> bool:
+        """Whether nothing is to be sent, under way or waiting: a quick look at what `status` tells at length."""
+        return not self.closed and all(h.settled and h.pending is None for h in self._holdings.values() if h.active)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a NACK keeps some resource from being what it should be."""
+        return any(h.refusals for h in self._holdings.values())
+
     def unanswered(self) -> tuple[str, ...]:
         """Return what the client's resources refer to and the client has not got yet, sorted."""
         if self.type_url is not None:

@@ -307,6 +307,28 @@ async def test_a_client_that_takes_no_data_is_given_up(serve: Serve) -> None:
     await site.until(lambda: not any(s.connected for s in site.xds.status()))
 
 
+async def test_a_stuck_client_does_not_keep_the_server_from_stopping(serve: Serve) -> None:
+    site = await serve()
+    site.xds.set_snapshot("n", Snapshot.of([Resource("big", CLUSTER, bytes(8 << 20))]))
+    client = await site.dial(Variant.DELTA)
+    await client.ask(CLUSTER)
+    await site.until(lambda: CLUSTER in site.xds.totals())
+    async with asyncio.timeout(5):
+        await site.xds.stop(0.1)
+        await site.server.stop(0)
+
+
+async def test_a_subscriber_that_fails_ends_nothing(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    site = await serve()
+    site.xds.subscribe(lambda _notice: 1 / 0)
+    site.xds.set_snapshot("n", Snapshot.of([thing(CLUSTER, "a")]))
+    client = await site.dial(Variant.DELTA)
+    await client.ask(CLUSTER)
+    await client.answer(await client.read())
+    await site.xds.wait_applied("n", 5)
+    assert "a subscriber of the xDS server's notices failed at Connected" in caplog.text
+
+
 @both
 async def test_a_stream_that_ends_leaves_nothing_behind(serve: Serve, variant: Variant) -> None:
     site = await serve()
