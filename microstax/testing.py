@@ -99,26 +99,40 @@ def a_triple(
 
 
 def tap_trace(exchange: Exchange, *, raw_values: bool = False) -> bytes:
-    """Return the trace that Envoy's tap writes for `exchange`: a serialised TraceWrapper, without its length."""
+    """Return the trace that a tee's tap writes for `exchange`: a serialised TraceWrapper, without its length.
+
+    A copy's answer says whose copy it is; a baseline's trace has its client and time only. Each id has its own client.
+    """
+    wrapper, trace = _trace(exchange, raw=raw_values)
+    client, port = f"client-of-{exchange.id}", 1024
+    if exchange.side is Side.BASELINE:
+        remote = trace.downstream_connection.remote_address.socket_address
+        remote.address, remote.port_value = client.encode(), port
+        local = trace.downstream_connection.local_address.socket_address
+        local.address, local.port_value = f"listener-of-{exchange.service}".encode(), 8080
+    elif exchange.response is not None:
+        place = f"{exchange.service};{exchange.side};{exchange.overlay}"
+        told = f"{place};{exchange.id};{client}:{port};0;{1 << 62}"
+        trace.response.headers.append(_field("x-microstax-copy", told))
+    return wrapper.SerializeToString()
+
+
+def _trace(exchange: Exchange, *, raw: bool) -> tuple[tap_pb2.TraceWrapper, tap_pb2.HttpBufferedTrace]:
     wrapper = tap_pb2.TraceWrapper()
     trace = wrapper.http_buffered_trace
     request, response = exchange.request, exchange.response
-    own = (
-        ("x-microstax-exchange", exchange.id),
-        ("x-microstax-side", f"{exchange.service};{exchange.side};{exchange.overlay or ''}"),
-    )
     pseudo = ((":method", request.method), (":path", request.path), (":authority", request.authority))
-    _fill(trace.request, (*pseudo, *request.headers, *own), request.body, truncated=request.truncated, raw=raw_values)
+    _fill(trace.request, (*pseudo, *request.headers), request.body, truncated=request.truncated, raw=raw)
     _stamp(trace.request, exchange.started_us)
     if response is not None:
         local = (("x-microstax-local", response.local_reason),) if response.local_reason else ()
         fields = ((":status", str(response.status)), *response.headers, *local)
-        _fill(trace.response, fields, response.body, truncated=response.truncated, raw=raw_values)
+        _fill(trace.response, fields, response.body, truncated=response.truncated, raw=raw)
         for name, value in response.trailers:
-            trace.response.trailers.add(key=name.encode(), value=value.encode())
+            trace.response.trailers.append(_field(name, value))
         if exchange.started_us is not None and exchange.latency_us is not None:
             _stamp(trace.response, exchange.started_us + exchange.latency_us)
-    return wrapper.SerializeToString()
+    return wrapper, trace
 
 
 def delimited(traces: Iterable[bytes]) -> bytes:
@@ -128,11 +142,15 @@ def delimited(traces: Iterable[bytes]) -> bytes:
 
 def _fill(message: tap_pb2.HttpMessage, headers: Headers, body: bytes, *, truncated: bool, raw: bool) -> None:
     for name, value in headers:
-        field = "raw_value" if raw else "value"
-        message.headers.add(**{"key": name.encode(), field: value.encode()})
+        message.headers.append(_field(name, value, raw=raw))
     if body or truncated:
         message.body.as_bytes = body
         message.body.truncated = truncated
+
+
+def _field(name: str, value: str, *, raw: bool = False) -> bytes:
+    values = {"raw_value": value.encode()} if raw else {"value": value.encode()}
+    return tap_pb2.HeaderValue(key=name.encode(), **values).SerializeToString()
 
 
 def _stamp(message: tap_pb2.HttpMessage, micros: int | None) -> None:

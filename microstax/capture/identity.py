@@ -6,7 +6,7 @@ also carries its client's address and a window in time, and the baseline's trace
 the tap saw within the window (microstax.envoy.mutation says why there is only one). Traces come in any order, so a
 baseline waits for its copy and a window for its baseline, bounded in number, bytes and time.
 
-A trace leaves here with the request headers EXCHANGE_HEADER and SIDE_HEADER. One that has them already is let through.
+A trace leaves here with its `identity`, or without one where it is nobody's.
 """
 
 from bisect import bisect_left, bisect_right, insort
@@ -14,31 +14,25 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from microstax.capture.tap_trace import EXCHANGE_HEADER, SIDE_HEADER
+from microstax.capture.tap_trace import Identity, Trace
 from microstax.model.exchange import Side
 from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS
 
-COPY_HEADER: Final = "x-microstax-copy"
-"""`<service>;<side>;<overlay>;<id>;<client>;<from>;<until>`, times in nanoseconds since the epoch."""
-
-_COPY: Final = COPY_HEADER.encode()
-_EXCHANGE: Final = EXCHANGE_HEADER.encode()
-_SIDE: Final = SIDE_HEADER.encode()
 _PARTS: Final = 7
+_SIDES: Final = {str(side): side for side in (Side.BRANCH, Side.CONTROL)}
 _SECOND: Final = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A trace (`tap_pb2.HttpBufferedTrace`) that says whose it is; `at_us` is when it came, in Unix microseconds."""
+class Named(NamedTuple):
+    """A trace whose identity was looked for; `at_us` is when it came, in Unix microseconds."""
 
-    trace: Any
+    trace: Trace
     at_us: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Window:
     """When the tap saw a request that was copied."""
 
@@ -49,15 +43,14 @@ class _Window:
     until_ns: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Waiting:
-    """A baseline whose copy has not come yet."""
+    """A baseline whose copy has not come yet; `trace` is None when it is over, since its age is remembered longer."""
 
-    trace: Any
+    trace: Trace | None
     at_us: int
     client: str
     seen_ns: int
-    size: int
 
 
 @dataclass(slots=True)
@@ -81,22 +74,21 @@ class Identities:
     def __len__(self) -> int:
         return self._count
 
-    def take(self, trace: Any, *, at_us: int, now_us: int) -> list[Named]:
+    def take(self, trace: Trace, *, at_us: int, now_us: int) -> list[Named]:
         """Return what can be named now that `trace` is here. `now_us` never goes back."""
-        found = list(self.tick(now_us))
-        if any(header.key == _EXCHANGE for header in trace.request.headers):
-            found.append(Named(trace, at_us))
-        elif (told := _told(trace)) is not None:
-            found += self._copy(trace, told, at_us=at_us, now_us=now_us)
-        elif (client := _address(trace.downstream_connection.remote_address)) is not None:
-            found += self._baseline(trace, client, at_us=at_us, now_us=now_us)
+        found = list(self.tick(now_us)) if self._ages and self._is_due(now_us) else []
+        told = _told(trace)
+        if told is not None:
+            self._copy(trace, told, at_us=at_us, now_us=now_us, found=found)
+        elif (client := trace.client) is not None:
+            self._baseline(trace, client, at_us=at_us, now_us=now_us, found=found)
         else:
             found.append(Named(trace, at_us))
         return found
 
     def tick(self, now_us: int) -> Iterator[Named]:
         """Let go of what has waited long enough."""
-        while self._ages and (self._ages[0][0] <= now_us or self._is_too_much()):
+        while self._ages and self._is_due(now_us):
             yield from self._expire(self._ages.popleft()[1])
 
     def flush(self) -> Iterator[Named]:
@@ -104,37 +96,41 @@ class Identities:
         while self._ages:
             yield from self._expire(self._ages.popleft()[1])
 
-    def _is_too_much(self) -> bool:
-        return self._count > self.max_waiting or self.bytes > self.max_bytes or len(self._ages) > 4 * self.max_waiting
+    def _is_due(self, now_us: int) -> bool:
+        too_much = self._count > self.max_waiting or self.bytes > self.max_bytes
+        return self._ages[0][0] <= now_us or too_much or len(self._ages) > 4 * self.max_waiting
 
-    def _copy(self, trace: Any, told: list[str], *, at_us: int, now_us: int) -> Iterator[Named]:
+    def _copy(self, trace: Trace, told: list[str], *, at_us: int, now_us: int, found: list[Named]) -> None:
         service, side, overlay, identity, client, since, until = told
         window = _Window(service, identity, client, int(since), int(until))
         waiting = self._seen_within(window)
-        if waiting is not None:
-            self._release(waiting)
-            yield self._named_baseline(waiting.trace, identity, service, waiting.at_us)
-        else:
+        if waiting is None:
             self._expect(window, now_us + self.lifetime_us)
-        yield _named(trace, identity, f"{service};{side};{overlay}", at_us)
+        elif (baseline := self._release(waiting)) is not None:
+            found.append(self._named_baseline(baseline, identity, service, waiting.at_us))
+        trace.identity = Identity(identity, service, _SIDES[side], overlay)
+        found.append(Named(trace, at_us))
 
-    def _baseline(self, trace: Any, client: str, *, at_us: int, now_us: int) -> Iterator[Named]:
-        stamp = trace.request.headers_received_time
-        seen = stamp.seconds * 1_000_000_000 + stamp.nanos
-        window = self._window_of(client, seen)
+    def _baseline(self, trace: Trace, client: str, *, at_us: int, now_us: int, found: list[Named]) -> None:
+        seen_ns = trace.seen_ns
+        window = self._window_of(client, seen_ns)
         if window is not None:
             self._forget(window)
-            yield self._named_baseline(trace, window.id, window.service, at_us)
+            found.append(self._named_baseline(trace, window.id, window.service, at_us))
         else:
-            self._wait(_Waiting(trace, at_us, client, seen, trace.ByteSize()), now_us + self.lifetime_us)
+            self._wait(_Waiting(trace, at_us, client, seen_ns), trace.size, now_us + self.lifetime_us)
 
     def _seen_within(self, window: _Window) -> _Waiting | None:
-        queue = self._waiting.get(window.client, [])
+        queue = self._waiting.get(window.client)
+        if queue is None:
+            return None
         at = bisect_left(queue, window.since_ns, key=_seen)
         return queue[at] if at < len(queue) and queue[at].seen_ns <= window.until_ns else None
 
     def _window_of(self, client: str, seen_ns: int) -> _Window | None:
-        windows = self._windows.get(client, [])
+        windows = self._windows.get(client)
+        if windows is None:
+            return None
         at = bisect_right(windows, seen_ns, key=_since) - 1
         return windows[at] if at >= 0 and seen_ns <= windows[at].until_ns else None
 
@@ -142,87 +138,69 @@ class Identities:
         insort(self._windows.setdefault(window.client, []), window, key=_since)
         self._ages.append((deadline_us, window))
 
-    def _wait(self, waiting: _Waiting, deadline_us: int) -> None:
+    def _wait(self, waiting: _Waiting, size: int, deadline_us: int) -> None:
         insort(self._waiting.setdefault(waiting.client, []), waiting, key=_seen)
         self._ages.append((deadline_us, waiting))
         self._count += 1
-        self.bytes += waiting.size
+        self.bytes += size
 
-    def _forget(self, window: _Window) -> bool:
-        return _taken_out(
-            self._windows,
-            window.client,
-            window,
-            bisect_left(self._windows.get(window.client, []), window.since_ns, key=_since),
-        )
+    def _forget(self, window: _Window) -> None:
+        queue = self._windows.get(window.client)
+        if queue is not None:
+            _take_out(self._windows, window.client, window, bisect_left(queue, window.since_ns, key=_since))
 
-    def _release(self, waiting: _Waiting) -> bool:
-        known = _taken_out(
-            self._waiting,
-            waiting.client,
-            waiting,
-            bisect_left(self._waiting.get(waiting.client, []), waiting.seen_ns, key=_seen),
-        )
-        if known:
+    def _release(self, waiting: _Waiting) -> Trace | None:
+        """Return the trace that waited, and hold it no longer; None if that was done before."""
+        trace = waiting.trace
+        if trace is not None:
+            queue = self._waiting[waiting.client]
+            _take_out(self._waiting, waiting.client, waiting, bisect_left(queue, waiting.seen_ns, key=_seen))
             self._count -= 1
-            self.bytes -= waiting.size
-        return known
+            self.bytes -= trace.size
+            waiting.trace = None
+        return trace
 
     def _expire(self, old: _Window | _Waiting) -> Iterator[Named]:
         if isinstance(old, _Window):
             self._forget(old)
-        elif self._release(old):
-            local = _address(old.trace.downstream_connection.local_address)
-            service = self._services.get(local) if local is not None else None
+        elif (trace := self._release(old)) is not None:
+            listener = trace.listener
+            service = self._services.get(listener) if listener is not None else None
             if service is None:
                 self.unmatched += 1
             else:
-                yield self._named_baseline(old.trace, f"alone-{old.client}-{old.seen_ns}", service, old.at_us)
+                yield self._named_baseline(trace, f"alone-{old.client}-{old.seen_ns}", service, old.at_us)
 
-    def _named_baseline(self, trace: Any, identity: str, service: str, at_us: int) -> Named:
+    def _named_baseline(self, trace: Trace, identity: str, service: str, at_us: int) -> Named:
         """Name a baseline, and learn which service listens where: it tells whose a baseline is that stays alone."""
-        local = _address(trace.downstream_connection.local_address)
-        if local is not None:
-            self._services[local] = service
-        return _named(trace, identity, f"{service};{Side.BASELINE};", at_us)
+        listener = trace.listener
+        if listener is not None:
+            self._services[listener] = service
+        trace.identity = Identity(identity, service, Side.BASELINE)
+        return Named(trace, at_us)
 
 
 _since: Final = attrgetter("since_ns")
 _seen: Final = attrgetter("seen_ns")
 
 
-def _taken_out(queues: dict[str, list[Any]], client: str, item: Any, at: int) -> bool:
-    """Take `item` out of its client's queue, at `at` or right after it; return False if it is not there any more."""
-    queue = queues.get(client, [])
+def _take_out(queues: dict[str, list[Any]], client: str, item: Any, at: int) -> None:
+    """Take `item` out of its client's queue, where it is at `at` or right after it, if it is still there."""
+    queue = queues[client]
     for index in range(at, len(queue)):
         if queue[index] is item:
             del queue[index]
             if not queue:
                 del queues[client]
-            return True
-    return False
+            return
 
 
-def _named(trace: Any, identity: str, side: str, at_us: int) -> Named:
-    trace.request.headers.add(key=_EXCHANGE, value=identity.encode())
-    trace.request.headers.add(key=_SIDE, value=side.encode())
-    return Named(trace, at_us)
-
-
-def _told(trace: Any) -> list[str] | None:
+def _told(trace: Trace) -> list[str] | None:
     """Return the parts of COPY_HEADER; None where it is not there, or not ours."""
-    for header in trace.response.headers:
-        if header.key == _COPY:
-            parts: list[str] = (header.value or header.raw_value).decode("latin-1").split(";")
-            if len(parts) == _PARTS and all(part.isascii() and part.isdigit() for part in parts[-2:]):
-                return parts
-    return None
-
-
-def _address(address: Any) -> str | None:
-    """Return `host:port` as Envoy prints it, None for what is no TCP address (a copy's, or none)."""
-    if not address.HasField("socket_address"):
+    told = trace.told
+    if told is None:
         return None
-    host = address.socket_address.address.decode("latin-1")
-    port = address.socket_address.port_value
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    parts = told.split(";")
+    if len(parts) != _PARTS or parts[1] not in _SIDES or not all(parts):
+        return None
+    return parts if all(part.isascii() and part.isdigit() for part in parts[-2:]) else None

@@ -82,10 +82,14 @@ class Redactor:
         )
 
     def _headers(self, headers: Headers) -> Headers:
-        watched = self._watched
-        if not self._patterns and not any(name in watched for name, _ in headers):
-            return headers
-        return tuple((name, self._header(name, value)) for name, value in headers)
+        if self._patterns:
+            return tuple((name, self._header(name, value)) for name, value in headers)
+        watched, changed = self._watched, None
+        for position, (name, value) in enumerate(headers):
+            if name in watched:
+                changed = list(headers) if changed is None else changed
+                changed[position] = (name, self._header(name, value))
+        return headers if changed is None else tuple(changed)
 
     def _header(self, name: str, value: str) -> str:
         if name in self._secret:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\ttap.proto\x12\x12microstax.wire.tap\"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"O\n\x04\x42ody\x12\x12\n\x08\x61s_bytes\x18\x01 \x01(\x0cH\x00\x12\x13\n\tas_string\x18\x02 \x01(\x0cH\x00\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x42\x0b\n\tbody_type\"+\n\tTimestamp\x12\x0f\n\x07seconds\x18\x01 \x01(\x03\x12\r\n\x05nanos\x18\x02 \x01(\x05\"\xd8\x01\n\x0bHttpMessage\x12\x30\n\x07headers\x18\x01 \x03(\x0b\x32\x1f.microstax.wire.tap.HeaderValue\x12&\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x18.microstax.wire.tap.Body\x12\x31\n\x08trailers\x18\x03 \x03(\x0b\x32\x1f.microstax.wire.tap.HeaderValue\x12<\n\x15headers_received_time\x18\x04 \x01(\x0b\x32\x1d.microstax.wire.tap.Timestamp\"4\n\rSocketAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\x0c\x12\x12\n\nport_value\x18\x03 \x01(\r\"D\n\x07\x41\x64\x64ress\x12\x39\n\x0esocket_address\x18\x01 \x01(\x0b\x32!.microstax.wire.tap.SocketAddress\"u\n\nConnection\x12\x32\n\rlocal_address\x18\x01 \x01(\x0b\x32\x1b.microstax.wire.tap.Address\x12\x33\n\x0eremote_address\x18\x02 \x01(\x0b\x32\x1b.microstax.wire.tap.Address\"\xb7\x01\n\x11HttpBufferedTrace\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1f.microstax.wire.tap.HttpMessage\x12\x31\n\x08response\x18\x02 \x01(\x0b\x32\x1f.microstax.wire.tap.HttpMessage\x12=\n\x15\x64ownstream_connection\x18\x03 \x01(\x0b\x32\x1e.microstax.wire.tap.Connection\"R\n\x0cTraceWrapper\x12\x42\n\x13http_buffered_trace\x18\x01 \x01(\x0b\x32%.microstax.wire.tap.HttpBufferedTraceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\ttap.proto\x12\x12microstax.wire.tap\"<\n\x0bHeaderValue\x12\x0b\n\x03key\x18\x01 \x01(\x0c\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x11\n\traw_value\x18\x03 \x01(\x0c\"O\n\x04\x42ody\x12\x12\n\x08\x61s_bytes\x18\x01 \x01(\x0cH\x00\x12\x13\n\tas_string\x18\x02 \x01(\x0cH\x00\x12\x11\n\ttruncated\x18\x03 \x01(\x08\x42\x0b\n\tbody_type\"+\n\tTimestamp\x12\x0f\n\x07seconds\x18\x01 \x01(\x03\x12\r\n\x05nanos\x18\x02 \x01(\x05\"\x96\x01\n\x0bHttpMessage\x12\x0f\n\x07headers\x18\x01 \x03(\x0c\x12&\n\x04\x62ody\x18\x02 \x01(\x0b\x32\x18.microstax.wire.tap.Body\x12\x10\n\x08trailers\x18\x03 \x03(\x0c\x12<\n\x15headers_received_time\x18\x04 \x01(\x0b\x32\x1d.microstax.wire.tap.Timestamp\"4\n\rSocketAddress\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\x0c\x12\x12\n\nport_value\x18\x03 \x01(\r\"D\n\x07\x41\x64\x64ress\x12\x39\n\x0esocket_address\x18\x01 \x01(\x0b\x32!.microstax.wire.tap.SocketAddress\"u\n\nConnection\x12\x32\n\rlocal_address\x18\x01 \x01(\x0b\x32\x1b.microstax.wire.tap.Address\x12\x33\n\x0eremote_address\x18\x02 \x01(\x0b\x32\x1b.microstax.wire.tap.Address\"\xb7\x01\n\x11HttpBufferedTrace\x12\x30\n\x07request\x18\x01 \x01(\x0b\x32\x1f.microstax.wire.tap.HttpMessage\x12\x31\n\x08response\x18\x02 \x01(\x0b\x32\x1f.microstax.wire.tap.HttpMessage\x12=\n\x15\x64ownstream_connection\x18\x03 \x01(\x0b\x32\x1e.microstax.wire.tap.Connection\"R\n\x0cTraceWrapper\x12\x42\n\x13http_buffered_trace\x18\x01 \x01(\x0b\x32%.microstax.wire.tap.HttpBufferedTraceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,15 +38,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TIMESTAMP']._serialized_start=176
   _globals['_TIMESTAMP']._serialized_end=219
   _globals['_HTTPMESSAGE']._serialized_start=222
-  _globals['_HTTPMESSAGE']._serialized_end=438
-  _globals['_SOCKETADDRESS']._serialized_start=440
-  _globals['_SOCKETADDRESS']._serialized_end=492
-  _globals['_ADDRESS']._serialized_start=494
-  _globals['_ADDRESS']._serialized_end=562
-  _globals['_CONNECTION']._serialized_start=564
-  _globals['_CONNECTION']._serialized_end=681
-  _globals['_HTTPBUFFEREDTRACE']._serialized_start=684
-  _globals['_HTTPBUFFEREDTRACE']._serialized_end=867
-  _globals['_TRACEWRAPPER']._serialized_start=869
-  _globals['_TRACEWRAPPER']._serialized_end=951
+  _globals['_HTTPMESSAGE']._serialized_end=372
+  _globals['_SOCKETADDRESS']._serialized_start=374
+  _globals['_SOCKETADDRESS']._serialized_end=426
+  _globals['_ADDRESS']._serialized_start=428
+  _globals['_ADDRESS']._serialized_end=496
+  _globals['_CONNECTION']._serialized_start=498
+  _globals['_CONNECTION']._serialized_end=615
+  _globals['_HTTPBUFFEREDTRACE']._serialized_start=618
+  _globals['_HTTPBUFFEREDTRACE']._serialized_end=801
+  _globals['_TRACEWRAPPER']._serialized_start=803
+  _globals['_TRACEWRAPPER']._serialized_end=885
 # @@protoc_insertion_point(module_scope)

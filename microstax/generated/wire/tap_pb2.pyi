@@ -40,11 +40,11 @@ class HttpMessage(_message.Message):
     BODY_FIELD_NUMBER: _ClassVar[int]
     TRAILERS_FIELD_NUMBER: _ClassVar[int]
     HEADERS_RECEIVED_TIME_FIELD_NUMBER: _ClassVar[int]
-    headers: _containers.RepeatedCompositeFieldContainer[HeaderValue]
+    headers: _containers.RepeatedScalarFieldContainer[bytes]
     body: Body
-    trailers: _containers.RepeatedCompositeFieldContainer[HeaderValue]
+    trailers: _containers.RepeatedScalarFieldContainer[bytes]
     headers_received_time: Timestamp
-    def __init__(self, headers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., body: _Optional[_Union[Body, _Mapping]] = ..., trailers: _Optional[_Iterable[_Union[HeaderValue, _Mapping]]] = ..., headers_received_time: _Optional[_Union[Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, headers: _Optional[_Iterable[bytes]] = ..., body: _Optional[_Union[Body, _Mapping]] = ..., trailers: _Optional[_Iterable[bytes]] = ..., headers_received_time: _Optional[_Union[Timestamp, _Mapping]] = ...) -> None: ...
 
 class SocketAddress(_message.Message):
     __slots__ = ("address", "port_value")

@@ -5,7 +5,7 @@ import pytest
 from microstax.capture import Chunk, Collector, Expected, Paired, Pairer, Redaction, Redactor
 from microstax.capture import tap_trace as trace_module
 from microstax.diff.compare import why_not_compared
-from microstax.envoy.names import EXCHANGE_HEADER, LOCAL_HEADER, SIDE_HEADER
+from microstax.envoy import names
 from microstax.model.exchange import NotCompared, Side
 from microstax.testing import a_request, a_response, an_exchange, delimited, tap_trace
 
@@ -26,9 +26,8 @@ BRANCH = tap_trace(an_exchange(Side.BRANCH))
 
 
 def test_the_names_on_the_wire_are_those_that_envoy_is_given() -> None:
-    assert trace_module.EXCHANGE_HEADER == EXCHANGE_HEADER
-    assert trace_module.SIDE_HEADER == SIDE_HEADER
-    assert trace_module.LOCAL_HEADER == LOCAL_HEADER
+    assert trace_module.LOCAL_HEADER == names.LOCAL_HEADER
+    assert trace_module.COPY_HEADER == names.COPY_HEADER
 
 
 def test_two_traces_make_a_redacted_pair(collector: Collector) -> None:

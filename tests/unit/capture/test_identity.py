@@ -1,13 +1,13 @@
 """Every trace is told whose it is, without a header that an application could see."""
 
 import random
-from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from microstax.capture.identity import Identities, Named
-from microstax.capture.tap_trace import read_parsed
+from microstax.capture.tap_trace import Trace, parse_trace, read_parsed
 from microstax.generated.wire import tap_pb2
 from microstax.model.exchange import Exchange, Side
 
@@ -15,35 +15,41 @@ START_NS = 1_700_000_000_000_000_000
 LISTENER = ("127.0.0.1", 8080)
 
 
-def connection(trace: Any, remote: tuple[str, int]) -> None:
-    for address, (host, port) in (
-        (trace.downstream_connection.remote_address, remote),
-        (trace.downstream_connection.local_address, LISTENER),
-    ):
+def connection(trace: Trace, remote: tuple[str, int]) -> None:
+    ends = trace.message.downstream_connection
+    for address, (host, port) in ((ends.remote_address, remote), (ends.local_address, LISTENER)):
         address.socket_address.address = host.encode()
         address.socket_address.port_value = port
 
 
-def a_trace(number: int) -> Any:
-    trace = tap_pb2.HttpBufferedTrace()
-    trace.request.headers.add(key=b":path", value=f"/{number}".encode())
-    trace.response.headers.add(key=b":status", value=b"200")
+def a_trace(number: int, told: str = "") -> Trace:
+    wrapper = tap_pb2.TraceWrapper()
+    message = wrapper.http_buffered_trace
+    message.request.headers.append(field(":path", f"/{number}"))
+    message.response.headers.append(field(":status", "200"))
+    if told:
+        message.response.headers.append(field("x-microstax-copy", told))
+    trace = parse_trace(wrapper.SerializeToString())
+    assert isinstance(trace, Trace)
     return trace
 
 
-def a_baseline(number: int, seen_ns: int, client: tuple[str, int] = ("127.0.0.1", 50000)) -> Any:
+def field(name: str, value: str) -> bytes:
+    return tap_pb2.HeaderValue(key=name.encode(), value=value.encode()).SerializeToString()
+
+
+def a_baseline(number: int, seen_ns: int, client: tuple[str, int] = ("127.0.0.1", 50000)) -> Trace:
     trace = a_trace(number)
     connection(trace, client)
-    trace.request.headers_received_time.seconds = seen_ns // 1_000_000_000
-    trace.request.headers_received_time.nanos = seen_ns % 1_000_000_000
+    trace.message.request.headers_received_time.seconds = seen_ns // 1_000_000_000
+    trace.message.request.headers_received_time.nanos = seen_ns % 1_000_000_000
     return trace
 
 
-def a_copy(number: int, since: int, until: int, *, client: str = "127.0.0.1:50000", place: str = "branch;next") -> Any:
-    trace = a_trace(number)
-    told = f"catalog;{place};id-{number};{client};{since};{until}"
-    trace.response.headers.add(key=b"x-microstax-copy", value=told.encode())
-    return trace
+def a_copy(
+    number: int, since: int, until: int, *, client: str = "127.0.0.1:50000", place: str = "branch;next"
+) -> Trace:
+    return a_trace(number, f"catalog;{place};id-{number};{client};{since};{until}")
 
 
 def seen(named: Named) -> tuple[str, Side, str | None, str]:
@@ -52,15 +58,14 @@ def seen(named: Named) -> tuple[str, Side, str | None, str]:
     return exchange.id, exchange.side, exchange.overlay, exchange.request.path
 
 
-def take(identities: Identities, *traces: Any, now_us: int = 1) -> list[tuple[str, Side, str | None, str]]:
+def take(identities: Identities, *traces: Trace, now_us: int = 1) -> list[tuple[str, Side, str | None, str]]:
     return [seen(named) for trace in traces for named in identities.take(trace, at_us=1, now_us=now_us)]
 
 
 def test_a_baseline_is_named_by_the_window_of_its_copy_whichever_comes_first() -> None:
     baseline, copy = a_baseline(1, START_NS + 5), a_copy(1, START_NS, START_NS + 9)
     for order in ((baseline, copy), (copy, baseline)):
-        traces = [type(t).FromString(t.SerializeToString()) for t in order]
-        assert sorted(take(Identities(), *traces)) == [
+        assert sorted(take(Identities(), *order)) == [
             ("id-1", Side.BASELINE, None, "/1"),
             ("id-1", Side.BRANCH, "next", "/1"),
         ]
@@ -127,12 +132,26 @@ def test_what_waits_is_bounded() -> None:
     assert len(identities) <= 11
 
 
-def test_traces_that_are_named_already_or_of_somebody_else_pass() -> None:
-    named, foreign = a_trace(1), a_trace(2)
-    named.request.headers.add(key=b"x-microstax-exchange", value=b"mine")
-    foreign.response.headers.add(key=b"x-microstax-copy", value=b"a;b")
+def test_a_copy_without_an_answer_is_nobodys() -> None:
+    """It was given up before it had one, and its connection to the internal listener has no port."""
+    (named,) = Identities().take(a_trace(1), at_us=1, now_us=1)
+    assert named.trace.identity is None
+
+
+@pytest.mark.parametrize(
+    "told", ["a;b", "catalog;sideways;next;id;c:1;0;9", "catalog;branch;next;id;c:1;x;9", ";;;;;;"]
+)
+def test_an_applications_own_header_of_that_name_makes_no_copy(told: str) -> None:
+    (named,) = Identities().take(a_trace(1, told), at_us=1, now_us=1)
+    assert named.trace.identity is None
+
+
+def test_a_baseline_that_was_named_is_held_no_longer() -> None:
     identities = Identities()
-    assert [len(identities.take(trace, at_us=1, now_us=1)) for trace in (named, foreign)] == [1, 1]
+    baseline = a_baseline(1, START_NS)
+    take(identities, baseline, a_copy(1, START_NS, START_NS))
+    held = [waiting for _, waiting in identities._ages if getattr(waiting, "trace", None) is not None]
+    assert (held, identities.bytes) == ([], 0)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 60), st.integers(1, 3))
