@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Final
 
 from microstax.control import budget, counters, coverage, queries
-from microstax.control.budget import Budget
 from microstax.control.coverage import MirrorHistory
 from microstax.control.plane import Plane
 from microstax.errors import InvalidFileError, UsageError
@@ -40,7 +39,7 @@ class Intake:
         self._merge: Final = merge
         self._limits: Final = limits or PairLimits()
         self._histories: dict[tuple[str, int, str], MirrorHistory] = {}
-        self._budgets: dict[tuple[str, int, str], Budget] = {}
+        self._budgets: dict[tuple[str, int, str], budget.Budget] = {}
         self.workers: dict[str, WorkerSeen] = {}
 
     async def submit(self, delta: Delta) -> DeltaAck:
@@ -51,7 +50,8 @@ class Intake:
         applied = await self._plane.journal.apply_delta(record, self._merge)
         if applied:
             self._see(delta)
-            await self._look_at_counts()
+        if applied and delta.counters:
+            await self._look_at_counts(delta.at_ms)
         return DeltaAck(sequence=delta.sequence, duplicate=not applied)
 
     def hello(self, worker_id: str, pid: int) -> None:
@@ -74,7 +74,11 @@ class Intake:
         history = self._histories.get((shadow.overlay, shadow.generation, service))
         return history.before(self._plane.now_ms() - _patience_ms(shadow)) if history else 0
 
-    async def _look_at_counts(self) -> None:
+    async def _look_at_counts(self, at_ms: int) -> None:
+        """Take in counters that were read about `at_ms`, by the worker's clock.
+
+        Rates go by that clock: after a pause of ours, deltas of some seconds arrive at once.
+        """
         now_ms, state = self._plane.now_ms(), self._plane.state
         current = {(shadow.overlay, shadow.generation) for shadow in state.shadows.values()}
         self._histories = {key: one for key, one in self._histories.items() if key[:2] in current}
@@ -83,7 +87,7 @@ class Intake:
             mirrored = await self._mirrored(shadow)
             self._note_history(shadow, mirrored, now_ms)
             if shadow.settings.enabled:
-                await self._hold_budget(shadow, mirrored, now_ms)
+                await self._hold_budget(shadow, mirrored, at_ms)
 
     async def _mirrored(self, shadow: ShadowRecord) -> dict[str, int]:
         counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
@@ -94,14 +98,14 @@ class Intake:
             history = self._histories.setdefault((shadow.overlay, shadow.generation, service), MirrorHistory())
             history.note(at_ms, n, window_ms=_patience_ms(shadow))
 
-    async def _hold_budget(self, shadow: ShadowRecord, mirrored: Mapping[str, int], now_ms: int) -> None:
+    async def _hold_budget(self, shadow: ShadowRecord, mirrored: Mapping[str, int], at_ms: int) -> None:
         shares: dict[str, int] = {}
         for service, n in mirrored.items():
             key = (shadow.overlay, shadow.generation, service)
             now = queries.current_ppm(shadow, service)
-            last = self._budgets.get(key, Budget(ppm=now, since_ms=now_ms, mirrored=n))
+            last = self._budgets.get(key, budget.begin(ppm=now, now_ms=at_ms, mirrored=n))
             self._budgets[key] = budget.step(
-                last, now_ms=now_ms, mirrored=n, max_rps=shadow.settings.max_rps, sample_ppm=shadow.settings.sample_ppm
+                last, now_ms=at_ms, mirrored=n, max_rps=shadow.settings.max_rps, sample_ppm=shadow.settings.sample_ppm
             )
             if self._budgets[key].ppm != now:
                 shares[service] = self._budgets[key].ppm

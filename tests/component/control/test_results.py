@@ -26,15 +26,15 @@ class FakeWorker:
     def __init__(self, client: AsyncClient, name: str = "worker-1") -> None:
         self.client, self.name, self.sequence = client, name, 0
 
-    async def submit(
-        self, *, sequence: int | None = None, counters: dict[str, int] | None = None, **service: Any
-    ) -> Any:
-        self.sequence = self.sequence + 1 if sequence is None else sequence
+    async def submit(self, *, at_ms: int = 1, counters: dict[str, int] | None = None, **service: Any) -> Any:
+        self.sequence += 1
         nodes = [v1.NodeCounters(node_id="tee~prod", epoch="1", counters=counters)] if counters else []
         services = [v1.ServiceDelta(overlay="branch", service="catalog", **service)] if service else []
         return await self.client.call(
             methods.SUBMIT_DELTA,
-            v1.Delta(worker_id=self.name, sequence=self.sequence, at_ms=1, services=services, counters=nodes, lag_ms=3),
+            v1.Delta(
+                worker_id=self.name, sequence=self.sequence, at_ms=at_ms, services=services, counters=nodes, lag_ms=3
+            ),
         )
 
     async def compare(self, count: int, *, first: int = 0) -> Any:
@@ -268,15 +268,17 @@ async def test_what_was_lost_before_a_restart_is_not_waited_for(start: Any) -> N
 
 
 async def test_the_budget_lowers_the_share_in_force(shadowed: Any, worker: FakeWorker) -> None:
-    clock = shadowed.plane.plane
-    now = 1_000_000
-    object.__setattr__(clock, "now_ms", lambda: now)
-    await worker.submit(counters={f"{COPY}.upstream_rq_total": 0})
-    await worker.submit(counters={f"{COPY}.upstream_rq_total": 1})
-    now += 2000
-    await worker.submit(counters={f"{COPY}.upstream_rq_total": 4001})
-    status = await shadowed.call(methods.GET_STATUS)
-    assert [(one.sample_ppm, one.current_ppm) for one in status.shadows[0].services] == [(1_000_000, 90_000)]
+    """By the worker's clock: deltas that waited for a control plane arrive at once, and are no burst of traffic."""
+    for second in range(1, 6):
+        await worker.submit(at_ms=second * 1000, counters={f"{COPY}.upstream_rq_total": second * 150})
+    assert await shares(shadowed) == (1_000_000, 1_000_000)
+    await worker.submit(at_ms=7000, counters={f"{COPY}.upstream_rq_total": 750 + 4000})
+    assert await shares(shadowed) == (1_000_000, 90_000)
+
+
+async def shares(stage: Any) -> tuple[int, int]:
+    service = (await stage.call(methods.GET_STATUS)).shadows[0].services[0]
+    return service.sample_ppm, service.current_ppm
 
 
 async def watch(client: AsyncClient, name: str) -> AsyncIterator[v1.TargetList]:

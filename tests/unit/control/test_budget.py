@@ -3,13 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microstax.control.budget import Budget, step
+from microstax.control.budget import begin, step
 from microstax.model.shadow import MILLION
 
 
 def drive(rates: list[int], *, max_rps: int, sample_ppm: int = MILLION) -> tuple[list[int], list[float]]:
     """Give each second as many requests as `rates` says; return the shares and the mirrored requests a second."""
-    budget, mirrored, now = Budget(ppm=sample_ppm, since_ms=0, mirrored=0), 0, 0
+    budget, mirrored, now = begin(ppm=sample_ppm, now_ms=0, mirrored=0), 0, 0
     shares, sent = [], []
     for rate in rates:
         now += 1000
@@ -45,14 +45,14 @@ def test_the_share_asked_for_is_never_passed() -> None:
 
 
 def test_a_lower_share_asked_for_holds_at_once() -> None:
-    budget = Budget(ppm=MILLION, since_ms=0, mirrored=0)
+    budget = begin(ppm=MILLION, now_ms=0, mirrored=0)
     assert step(budget, now_ms=10, mirrored=0, max_rps=200, sample_ppm=100).ppm == 100
 
 
 def test_a_counter_that_began_again_is_no_rate() -> None:
-    budget = Budget(ppm=500, since_ms=0, mirrored=1000)
-    assert step(budget, now_ms=2000, mirrored=3, max_rps=1, sample_ppm=MILLION) == Budget(
-        ppm=500, since_ms=2000, mirrored=3
+    budget = begin(ppm=500, now_ms=0, mirrored=1000)
+    assert step(budget, now_ms=2000, mirrored=3, max_rps=1, sample_ppm=MILLION) == begin(
+        ppm=500, now_ms=2000, mirrored=3
     )
 
 
