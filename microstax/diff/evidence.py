@@ -4,22 +4,30 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-_LN2: Final = math.log(2)
 _MANY: Final = 100_000
 _TINY: Final = 1e-300
 _CLOSE: Final = 1e-14
 
 
-def log_evidence(b: int, c: int) -> float:
-    """Return ln E for b triples in which the branch alone differs and c in which the control alone does.
+def log_evidence(b: int, c: int, chance: float = 0.5) -> float:
+    """Return ln E for b events on the branch's side and c on the control's, which `chance` gives the branch's side.
 
-    Under "branch behaves like baseline" either is as likely, b | b+c is Binomial(b+c, 1/2), and
-    `E = 2^(b+c+1) * integral over theta in (1/2, 1) of theta^b (1-theta)^c`, the likelihood ratio of a uniform prior
-    on (1/2, 1), is a non-negative martingale with mean 1: P(E ever reaches 1/a) <= a, however often one looks (Ville
-    1939). The integral is B(b+1, c+1) * P(Beta(b+1, c+1) > 1/2). For c = 0, E = (2^(b+1) - 1) / (b + 1).
+    Under "branch behaves like baseline", b | b+c is Binomial(b+c, chance); for triples, in which the branch alone or
+    the control alone differs, the chance is 1/2. With p for the chance,
+    `E = integral over theta in (p, 1) of theta^b (1-theta)^c / ((1-p) p^b (1-p)^c)`, the likelihood ratio of a uniform
+    prior on (p, 1), is a non-negative martingale with mean 1: P(E ever reaches 1/a) <= a, however often one looks
+    (Ville 1939). For p = 1/2 it is 2^(b+c+1) times the integral, and for c = 0 then (2^(b+1) - 1) / (b + 1). The
+    integral is B(b+1, c+1) * P(Beta(b+1, c+1) > p).
     """
     log_beta = math.lgamma(b + 1) + math.lgamma(c + 1) - math.lgamma(b + c + 2)
-    return (b + c + 1) * _LN2 + log_beta + _log_upper_half(b, c)
+    null = b * math.log(chance) + (c + 1) * math.log1p(-chance)
+    return log_beta + _log_above(b + 1, c + 1, chance) - null
+
+
+def log_mean(first: float, second: float) -> float:
+    """Return ln of the mean of two evidences, given as logarithms: evidence again, however they depend."""
+    most = max(first, second)
+    return most + math.log((math.exp(first - most) + math.exp(second - most)) / 2)
 
 
 def e_bh(log_evidences: Sequence[float], alpha: float) -> list[bool]:
@@ -37,33 +45,34 @@ def e_bh(log_evidences: Sequence[float], alpha: float) -> list[bool]:
     return rejected
 
 
-def _log_upper_half(b: int, c: int) -> float:
-    """Return ln P(Beta(b+1, c+1) > 1/2) = ln P(Binomial(b+c+1, 1/2) <= b)."""
-    if b + c > _MANY:
-        # The factor lies in (1/2, 1) wherever the evidence matters (b > c), so the normal approximation does.
-        z = (b - c) / math.sqrt(b + c + 1)
-        share = math.erfc(-z / math.sqrt(2)) / 2
-        return math.log(max(share, _TINY))
-    if c > b:
-        return math.log(max(_incomplete_beta(c + 1, b + 1), _TINY))
-    return math.log1p(-_incomplete_beta(b + 1, c + 1))
+def _log_above(p: int, q: int, x: float) -> float:
+    """Return ln P(Beta(p, q) > x)."""
+    if p + q > _MANY:
+        # Where the evidence matters this factor is near 1, so the normal approximation does.
+        mean = p / (p + q)
+        z = (mean - x) / math.sqrt(mean * (1 - mean) / (p + q + 1))
+        return math.log(max(math.erfc(-z / math.sqrt(2)) / 2, _TINY))
+    if x < (p + 1) / (p + q + 2):
+        return math.log1p(-_incomplete_beta(p, q, x))
+    return math.log(max(_incomplete_beta(q, p, 1 - x), _TINY))
 
 
-def _incomplete_beta(p: int, q: int) -> float:
-    """Return P(Beta(p, q) < 1/2) for p >= q, by the continued fraction of DLMF 8.17.22 (modified Lentz)."""
-    front = math.exp(math.lgamma(p + q) - math.lgamma(p) - math.lgamma(q) - (p + q) * _LN2) / p
-    d = 1 / _away_from_zero(1 - (p + q) / (p + 1) / 2)
+def _incomplete_beta(p: int, q: int, x: float) -> float:
+    """Return P(Beta(p, q) < x) for x < (p+1)/(p+q+2), by the continued fraction of DLMF 8.17.22 (modified Lentz)."""
+    log_beta = math.lgamma(p) + math.lgamma(q) - math.lgamma(p + q)
+    front = math.exp(p * math.log(x) + q * math.log1p(-x) - log_beta) / p
+    d = 1 / _away_from_zero(1 - (p + q) * x / (p + 1))
     fraction, upper = d, 1.0
     for m in range(1, 10_000):
-        even = m * (q - m) / ((p + 2 * m - 1) * (p + 2 * m)) / 2
-        odd = -(p + m) * (p + q + m) / ((p + 2 * m) * (p + 2 * m + 1)) / 2
+        even = m * (q - m) * x / ((p + 2 * m - 1) * (p + 2 * m))
+        odd = -(p + m) * (p + q + m) * x / ((p + 2 * m) * (p + 2 * m + 1))
         for term in (even, odd):
             d = 1 / _away_from_zero(1 + term * d)
             upper = _away_from_zero(1 + term / upper)
             fraction *= d * upper
         if abs(d * upper - 1) < _CLOSE:
             break
-    return min(front * fraction, 1.0)
+    return min(front * fraction, 1 - _CLOSE)
 
 
 def _away_from_zero(value: float) -> float:

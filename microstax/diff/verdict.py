@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from microstax.diff.evidence import e_bh, log_evidence
+from microstax.diff.evidence import e_bh, log_evidence, log_mean
 from microstax.model.report import Verdict
 
 _Z: Final = 2.576
@@ -68,7 +68,7 @@ class Judgement:
 def judge(family: Sequence[Counts], policy: Policy) -> list[Judgement]:
     """Return the verdict on each discrepancy; `family` is all that the report asks about, since errors add up."""
     tested = [counts for counts in family if counts.calibrated]
-    rejected = iter(e_bh([log_evidence(counts.branch_only, counts.control_only) for counts in tested], policy.alpha))
+    rejected = iter(e_bh([_evidence(counts, 1) for counts in tested], policy.alpha))
     return [
         _with_control(counts, found=next(rejected), hypotheses=len(tested), policy=policy)
         if counts.calibrated
@@ -83,16 +83,40 @@ def _with_control(counts: Counts, *, found: bool, hypotheses: int, policy: Polic
     short = max(policy.min_pairs - counts.pairs, 0)
     if not counts.triples:
         return Judgement("undecided", max(short, 1))
-    leans = log_evidence(counts.branch_only, counts.control_only) > 0
-    if leans and _most_excess(counts, 1) > policy.tolerance:
+    if _evidence(counts, 1) > 0 and _most_excess(counts, 1) > policy.tolerance:
         return Judgement("undecided", max(short, _needs(counts, hypotheses, policy)))
     return Judgement("undecided", short) if short else Judgement("same")
 
 
+def _evidence(counts: Counts, factor: float) -> float:
+    """Return ln E of the counts, if there were `factor` times the traffic of today.
+
+    Where only a share of the pairs has a control, the pairs without one speak too: under equal behaviour a sighting is
+    one of theirs with the chance of their share.
+    """
+    b, c = round(counts.branch_only * factor), round(counts.control_only * factor)
+    evidence = log_evidence(b, c)
+    if not _is_sampled(counts):
+        return evidence
+    alone, control = round(counts.alone * factor), round((counts.control_only + counts.both) * factor)
+    return log_mean(evidence, log_evidence(alone, control, 1 - counts.triples / counts.pairs))
+
+
+def _is_sampled(counts: Counts) -> bool:
+    """Tell whether a good share of the pairs has no control (`--control self`), and not just one that failed."""
+    return 0 < counts.triples < _NEARLY_ALL * counts.pairs
+
+
 def _most_excess(counts: Counts, factor: float) -> float:
     """Return the upper end of the interval of the excess rate, if there were `factor` times the traffic of today."""
+    pairs, triples = counts.pairs * factor, counts.triples * factor
+    if _is_sampled(counts):
+        branch = (counts.branch_only + counts.both + counts.alone) * factor
+        control = (counts.control_only + counts.both) * factor
+        spread = math.sqrt((branch + 1) / pairs**2 + (control + 1) / triples**2)
+        return branch / pairs - control / triples + _Z * spread
     b, c = counts.branch_only * factor, counts.control_only * factor
-    return (b - c + _Z * math.sqrt(b + c + 1)) / (counts.triples * factor)
+    return (b - c + _Z * math.sqrt(b + c + 1)) / triples
 
 
 def _needs(counts: Counts, hypotheses: int, policy: Policy) -> int:
@@ -101,8 +125,7 @@ def _needs(counts: Counts, hypotheses: int, policy: Policy) -> int:
     factor = 1.0
     while counts.pairs * factor < _FAR:
         factor *= 1.25
-        b, c = round(counts.branch_only * factor), round(counts.control_only * factor)
-        if log_evidence(b, c) >= enough or _most_excess(counts, factor) <= policy.tolerance:
+        if _evidence(counts, factor) >= enough or _most_excess(counts, factor) <= policy.tolerance:
             break
     return math.ceil(counts.pairs * (factor - 1))
 

@@ -1,6 +1,7 @@
 """Verdicts follow from counts: evidence as its formula says, few false findings, drift found early."""
 
 import math
+import operator
 import random
 from fractions import Fraction
 from typing import Any
@@ -24,6 +25,14 @@ def exact(b: int, c: int) -> float:
 @given(b=st.integers(0, 120), c=st.integers(0, 80))
 def test_evidence_is_the_integral(b: int, c: int) -> None:
     assert log_evidence(b, c) == pytest.approx(exact(b, c), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("chance", [0.05, 0.3, 0.5, 0.95])
+def test_the_mean_of_evidence_under_equal_behaviour_is_one(chance: float) -> None:
+    for events in (1, 5, 40):
+        weights = [math.comb(events, b) * chance**b * (1 - chance) ** (events - b) for b in range(events + 1)]
+        evidences = [math.exp(log_evidence(b, events - b, chance)) for b in range(events + 1)]
+        assert sum(map(operator.mul, weights, evidences)) == pytest.approx(1)
 
 
 def test_evidence_without_noise_is_the_short_formula() -> None:
@@ -61,6 +70,10 @@ def counts(**given: Any) -> Counts:
         ({"branch_only": 4, "pairs": 100_000, "triples": 100_000}, "same"),
         ({"both": 50, "pairs": 50, "triples": 50}, "undecided"),
         ({"alone": 20, "triples": 0}, "undecided"),
+        ({"alone": 19, "triples": 20}, "undecided"),
+        ({"alone": 380, "branch_only": 20, "triples": 20}, "different"),
+        ({"alone": 114, "branch_only": 4, "control_only": 4, "both": 2, "triples": 20}, "same"),
+        ({"alone": 200, "pairs": 4_000, "triples": 200}, "different"),
         ({"alone": 3, "triples": 0, "calibrated": False}, "different"),
         ({"alone": 2, "triples": 0, "calibrated": False}, "undecided"),
         ({"alone": 400, "triples": 0, "calibrated": False, "is_value": True}, "not comparable"),
