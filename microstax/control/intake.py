@@ -10,7 +10,7 @@ from typing import Final
 from microstax.control import budget, counters, coverage, queries
 from microstax.control.coverage import MirrorHistory
 from microstax.control.plane import Plane
-from microstax.errors import InvalidFileError, UsageError
+from microstax.errors import InvalidFileError, StorageError, UsageError
 from microstax.generated.management.microstax.management.v1 import Delta, DeltaAck, ServiceDelta
 from microstax.model.record import decode_pair
 from microstax.store.port import DeltaRecord, ExamplePair, Merge, PairLimits, ServiceResult
@@ -68,6 +68,21 @@ class Intake:
         then_ms = await self._plane.journal.store.last_delta_ms()
         for shadow in self._plane.state.shadows.values():
             self._note_history(shadow, await self._mirrored(shadow), then_ms)
+
+    async def renew(self, readable: Callable[[bytes], object]) -> None:
+        """Begin a new generation of results that this microstax cannot read: another version wrote them.
+
+        `readable` raises StorageError for such an aggregate. Left alone, one of them would stop all comparing.
+        """
+        for shadow in self._plane.state.shadows.values():
+            results = await self._plane.journal.store.results(shadow.overlay, shadow.generation)
+            try:
+                for body in results.aggregates.values():
+                    readable(body)
+            except StorageError as error:
+                _log.warning("the results of %s begin anew: %s", shadow.overlay, error.message)
+                fresh = replace(shadow, generation=shadow.generation + 1, since_ms=self._plane.now_ms())
+                await self._plane.journal.commit(PutShadow(fresh))
 
     def settled(self, shadow: ShadowRecord, service: str) -> int:
         """Return how many of a service's copies are so old that they should be accounted for."""

@@ -72,6 +72,7 @@ class ControlPlane:
         async with AsyncExitStack() as stack:
             await self._journal.open()
             stack.push_async_callback(self._store.close)
+            await self._intake.renew(comparing.examples)
             targets = Targets(self._folder, redaction=await self._redaction())
             targets.follow(self._journal.state)
             self._journal.subscribe(targets.follow)

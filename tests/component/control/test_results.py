@@ -267,6 +267,20 @@ async def test_what_was_lost_before_a_restart_is_not_waited_for(start: Any) -> N
         assert (await report(second))["coverage"]["not_compared"] == {"capture_gap": 3, "pending": 1}
 
 
+async def test_results_of_another_version_begin_anew(start: Any) -> None:
+    store = MemoryStore()
+    async with start(store=store) as first:
+        await first.baseline()
+        await first.overlay()
+        await first.shadow()
+        await FakeWorker(first.client).compare(3)
+    store._aggregates = {key: b"\x91\x63" for key in store._aggregates}
+    async with start(store=store) as second:
+        assert (await report(second))["coverage"]["paired"] == 0
+        await FakeWorker(second.client, "worker-2").compare(3)
+        assert (await report(second))["coverage"]["paired"] == 3
+
+
 async def test_the_budget_lowers_the_share_in_force(shadowed: Any, worker: FakeWorker) -> None:
     """By the worker's clock: deltas that waited for a control plane arrive at once, and are no burst of traffic."""
     for second in range(1, 6):
