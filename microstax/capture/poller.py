@@ -70,7 +70,7 @@ class TapPoller:
     request: makes the body of a `POST /tap` that is answered after at most `poll_ms`.
     on_chunk: takes what came; must not block.
     on_failure: is told each failed attempt.
-    polls: how many were answered to the end; answers: how many answers began, the number that chunks carry.
+    polls: how many were answered to the end; answers: how many were accepted, the number that chunks carry.
     """
 
     address: str
@@ -123,7 +123,7 @@ class TapPoller:
             for event in client.receive(await self._read(reader)):
                 match event:
                     case Opened(status):
-                        self.answers += 1
+                        self.answers += status == _OK
                         if status == _OK and not self._stopping.is_set():
                             writer.write(client.post("/tap", self.request()))
                     case Received(data) if status == _OK:

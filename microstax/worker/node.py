@@ -112,6 +112,11 @@ class Node:
         self._poller.stop()
 
     @property
+    def polls(self) -> int:
+        """How many polls the Envoy has accepted."""
+        return self._poller.answers
+
+    @property
     def pending(self) -> dict[Place, int]:
         """How many requests wait for their other half, by (overlay, service)."""
         return {(overlay, service): n for (service, overlay), n in self.collector.pairer.pending.items()}
