@@ -29,6 +29,7 @@ OTHER_ENDPOINT: Final = "* {other}"
 ALL_TALLIES: Final = 4_096
 _CHECK_EVERY: Final = 64
 _SHOWN: Final = 8_192
+_METHOD: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ class ServiceAggregate:
         return may_show
 
     def _endpoint(self, request: Request) -> tuple[str, EndpointAggregate]:
-        name = f"{request.method} {self.templates.template(request.path)}"
+        name = f"{request.method[:_METHOD]} {self.templates.template(request.path)}"
         if self._generation != self.templates.generation:
             self._rekey()
         return name, self._at(name)

@@ -11,6 +11,7 @@ from microstax.model.difference import HeaderDifference, HeaderKind
 from microstax.model.exchange import Exchange, Headers
 
 _SHOWN: Final = 160
+_NAME_SHOWN: Final = 80
 _LOCAL_HOSTS: Final = ("localhost", "127.", "[::1]", "0.0.0.0", "10.", "192.168.")  # noqa: S104  # no address to bind
 
 
@@ -40,12 +41,13 @@ def _differences(
         before, after = _value(name, base, rules), _value(name, other, rules)
         if before == after:
             continue
+        told = _shown(name, _NAME_SHOWN)
         if after is None:
-            yield HeaderDifference(HeaderKind.MISSING, name, _shown(before), None)
+            yield HeaderDifference(HeaderKind.MISSING, told, _shown(before), None)
         elif before is None:
-            yield HeaderDifference(HeaderKind.EXTRA, name, None, _shown(after))
+            yield HeaderDifference(HeaderKind.EXTRA, told, None, _shown(after))
         elif name not in rules.presence_headers:
-            yield HeaderDifference(HeaderKind.VALUE, name, _shown(before), _shown(after))
+            yield HeaderDifference(HeaderKind.VALUE, told, _shown(before), _shown(after))
 
 
 def _all_headers(exchange: Exchange) -> Headers:
@@ -94,8 +96,7 @@ def _local(value: str, exchange: Exchange) -> str:
     return target._replace(scheme="", netloc="").geturl() or "/"
 
 
-def _shown(value: str | None) -> str:
+def _shown(value: str | None, most: int = _SHOWN) -> str:
+    """Return a text that UTF-8 can carry and that is not long; what is cut is marked with a hash of the whole."""
     text = (value or "").encode("utf-8", "backslashreplace").decode()
-    if len(text) <= _SHOWN:
-        return text
-    return f"{text[: _SHOWN - 20]}...~{short_hash(text.encode())}"
+    return text if len(text) <= most else f"{text[: most - 20]}...~{short_hash(text.encode())}"

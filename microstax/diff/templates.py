@@ -19,6 +19,7 @@ NAMES: Final = 40
 MAX_SEGMENTS: Final = 12
 MAX_NODES: Final = 4_000
 _REMEMBERED: Final = 4_096
+_LONG: Final = 200
 _GRPC: Final = re.compile(r"/[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+/[A-Za-z_]\w{0,80}")
 """`/package.Service/Method` is one of a fixed number of methods, however many there are."""
 
@@ -132,7 +133,7 @@ class Templates:
     def _learn(self, path: str) -> str:
         if not path.startswith("/"):
             return path[:64]  # `*` of OPTIONS, the authority of CONNECT
-        if _GRPC.fullmatch(path):
+        if len(path) <= _LONG and _GRPC.fullmatch(path):
             return path
         segments = path[1:].split("/")
         node, limit, parts = self.root, ROOT_NAMES, []

@@ -1,10 +1,14 @@
 """From triples to the report: noise is not drift, planted drift is found, and all figures add up."""
 
+import json
 import random
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import jsonschema
+import orjson
 import pytest
 
 from microstax.diff import Policy, ReportInput, ServiceAggregate, build_report
@@ -15,6 +19,7 @@ from microstax.model.report import Coverage, EndpointReport, ReportDocument
 
 Answer = Callable[..., Exchange]
 Joined = Callable[..., Triple]
+SCHEMA = Path(__file__).parents[2] / "schema" / "report.schema.json"
 COVERAGE: Coverage = {"mirrored": 0, "paired": 0, "not_compared": {}, "skipped_methods": {}, "blocked_calls": 0}
 
 
@@ -134,6 +139,28 @@ def test_honest_noise_yields_no_finding(answer: Answer, joined: Joined) -> None:
     assert document["accuracy"] == 1.0
     assert endpoint["latency"]["verdict"] == "same"
     assert endpoint["latency"]["spikes"] == 0
+
+
+def test_the_document_follows_the_published_schema(answer: Answer, joined: Joined) -> None:
+    schema = json.loads(SCHEMA.read_text())
+    rules = (IgnoreRule(kind="order", reason="random"),)
+    for control in (True, False):
+        aggregate = aggregate_of(answer, joined, drift=True, control=control, pairs=150)
+        document = report(aggregate, ignore_rules=rules)
+        jsonschema.validate(json.loads(orjson.dumps(document)), schema)
+        jsonschema.validate(json.loads(orjson.dumps(report(ServiceAggregate.empty()))), schema)
+
+
+def test_hostile_names_stay_short_and_can_be_written(answer: Answer, joined: Joined) -> None:
+    aggregate = ServiceAggregate.empty()
+    base = answer({"v": 1}, path="/\udcff/" + "x/" * 500, method="M" * 5_000)
+    branch = answer(b'{"\\ud800":1}', headers=(("x" * 5_000, "\udcff" * 5_000),))
+    for number in range(5):
+        aggregate.add(joined(base, branch, base, pair=f"p{number}"))
+    document = report(aggregate)
+    assert len(orjson.dumps(document)) < 6_000
+    assert aggregate.size_bytes() < 6_000
+    assert report(ServiceAggregate.from_bytes(aggregate.to_bytes())) == document
 
 
 def test_drift_of_one_input_leaves_the_others_right(answer: Answer, joined: Joined) -> None:
