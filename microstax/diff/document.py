@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from microstax.diff.aggregate import ServiceAggregate
-from microstax.diff.discrepancy import HEADER, SHAPE, STATUS, VALUE, Discrepancy
+from microstax.diff.discrepancy import HEADER, SHAPE, VALUE, Discrepancy
 from microstax.diff.endpoint import EndpointAggregate
-from microstax.diff.findings import header_finding, shape_finding, status_finding, value_finding
+from microstax.diff.findings import add_finding
+from microstax.diff.hiding import Hidden
 from microstax.diff.latency_verdict import latency_report
 from microstax.diff.sentences import reasons_of
 from microstax.diff.tally import Tally
@@ -64,7 +65,7 @@ class _Endpoint:
 def build_report(given: ReportInput) -> ReportDocument:
     """Return the report document. Raises UsageError for an unknown `kind`."""
     check_kind(given.kind)
-    hidden = _Hidden(given.ignore_rules)
+    hidden = Hidden(given.ignore_rules)
     endpoints = [
         _Endpoint(service, name, endpoint, aggregate.triples > 0, hidden.rest(service, name, endpoint))
         for service, aggregate in sorted(given.aggregates.items())
@@ -81,7 +82,7 @@ def _document(
     *,
     endpoints: list[_Endpoint],
     reports: list[tuple[str, EndpointReport]],
-    hidden: "_Hidden",
+    hidden: Hidden,
 ) -> ReportDocument:
     contexts = sum(report["contexts"] for _, report in reports)
     failing = sum(report["failing_contexts"] for _, report in reports)
@@ -172,15 +173,7 @@ def _endpoint_report(endpoint: _Endpoint, given: ReportInput) -> EndpointReport:
     }
     made["accuracy"] = _accuracy(made["failing_contexts"], contexts)
     for case in cases:
-        arguments = (case.discrepancy, case.tally, aggregate, case.judgement.verdict)
-        if case.discrepancy.family == STATUS:
-            made["status"].append(status_finding(case.discrepancy, case.tally, case.judgement.verdict))
-        elif case.discrepancy.family == SHAPE:
-            made["shape"].append(shape_finding(*arguments))
-        elif case.discrepancy.family == HEADER:
-            made["headers"].append(header_finding(*arguments))
-        else:
-            made["values"].append(value_finding(*arguments))
+        add_finding(made, case.discrepancy, case.tally, case.judgement.verdict, triples=aggregate.triples)
     return made
 
 
@@ -217,44 +210,3 @@ def _by_service(reports: list[tuple[str, EndpointReport]]) -> list[ServiceReport
 
 def _text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-class _Hidden:
-    """Takes out what ignore rules hide, and counts it."""
-
-    def __init__(self, rules: tuple[IgnoreRule, ...]) -> None:
-        self._rules = rules
-        self._findings = [0] * len(rules)
-        self._pairs = [0] * len(rules)
-
-    def rest(self, service: str, endpoint: str, aggregate: EndpointAggregate) -> list[tuple[Discrepancy, Tally]]:
-        """Return the discrepancies of an endpoint that no rule hides."""
-        return [
-            (discrepancy, tally)
-            for discrepancy, tally in sorted(aggregate.tallies.items(), key=lambda item: item[0])
-            if not self._hides(service, endpoint, discrepancy, tally)
-        ]
-
-    def report(self) -> list[dict[str, str | int]]:
-        """Return how much each rule hid: `findings`, and in how many pairs the branch differed in their ways."""
-        return [
-            {
-                "service": rule.service,
-                "endpoint": rule.endpoint,
-                "path": rule.path,
-                "kind": rule.kind,
-                "reason": rule.reason,
-                "findings": findings,
-                "count": pairs,
-            }
-            for rule, findings, pairs in zip(self._rules, self._findings, self._pairs, strict=True)
-        ]
-
-    def _hides(self, service: str, endpoint: str, discrepancy: Discrepancy, tally: Tally) -> bool:
-        family, kind, place, _ = discrepancy
-        for at, rule in enumerate(self._rules):
-            if rule.hides(service=service, endpoint=endpoint, family=family, kind=kind, place=place):
-                self._findings[at] += 1
-                self._pairs[at] += tally.branch
-                return True
-        return False

@@ -1,16 +1,39 @@
 """Write one judged discrepancy down as the report's entry for it."""
 
-from microstax.diff.discrepancy import GRPC, Discrepancy
-from microstax.diff.endpoint import EndpointAggregate
+from typing import Final
+
+from microstax.diff.discrepancy import GRPC, HEADER, SHAPE, STATUS, Discrepancy
 from microstax.diff.tally import Tally
 from microstax.model.difference import ShapeKind
-from microstax.model.report import HeaderFinding, ShapeFinding, StatusFinding, ValueFinding, Verdict
+from microstax.model.report import EndpointReport, HeaderFinding, ShapeFinding, StatusFinding, ValueFinding, Verdict
 
-_DIGITS = 6
+_DIGITS: Final = 6
 
 
-def status_finding(discrepancy: Discrepancy, tally: Tally, verdict: Verdict) -> StatusFinding:
-    """Return the entry of a pair of status codes."""
+def add_finding(
+    report: EndpointReport, discrepancy: Discrepancy, tally: Tally, verdict: Verdict, *, triples: int
+) -> None:
+    """Add a discrepancy to the list of its family; `triples` are the endpoint's pairs that have a control."""
+    if discrepancy.family == STATUS:
+        report["status"].append(_status(discrepancy, tally, verdict))
+        return
+    value: ValueFinding = {
+        "path": discrepancy.place,
+        "count": tally.branch,
+        "rate": _rate(tally.branch, report["pairs"]),
+        "noise_rate": _rate(tally.control, triples),
+        "verdict": verdict,
+        "pair": _pair(tally),
+    }
+    if discrepancy.family == SHAPE:
+        report["shape"].append(_shape(discrepancy, tally, value))
+    elif discrepancy.family == HEADER:
+        report["headers"].append(_header(discrepancy, value))
+    else:
+        report["values"].append(value)
+
+
+def _status(discrepancy: Discrepancy, tally: Tally, verdict: Verdict) -> StatusFinding:
     before, _, after = discrepancy.detail.partition(">")
     made: StatusFinding = {
         "baseline": int(before),
@@ -25,53 +48,34 @@ def status_finding(discrepancy: Discrepancy, tally: Tally, verdict: Verdict) -> 
     return made
 
 
-def shape_finding(
-    discrepancy: Discrepancy, tally: Tally, endpoint: EndpointAggregate, verdict: Verdict
-) -> ShapeFinding:
-    """Return the entry of a difference in shape."""
+def _shape(discrepancy: Discrepancy, tally: Tally, value: ValueFinding) -> ShapeFinding:
+    """Return the entry; types are exact, lengths and places are those of the example."""
     example = tally.example
     before, after = ("", "") if example is None else (example.baseline, example.branch)
     if discrepancy.kind == ShapeKind.TYPE:
         before, _, after = discrepancy.detail.partition(">")
     return {
         "kind": discrepancy.kind,
-        "path": discrepancy.place,
+        "path": value["path"],
         "baseline": before,
         "branch": after,
-        "count": tally.branch,
-        "rate": _rate(tally.branch, endpoint.pairs),
-        "noise_rate": _rate(tally.control, endpoint.triples),
-        "verdict": verdict,
-        "pair": _pair(tally),
+        "count": value["count"],
+        "rate": value["rate"],
+        "noise_rate": value["noise_rate"],
+        "verdict": value["verdict"],
+        "pair": value["pair"],
     }
 
 
-def value_finding(
-    discrepancy: Discrepancy, tally: Tally, endpoint: EndpointAggregate, verdict: Verdict
-) -> ValueFinding:
-    """Return the entry of a value that differs."""
-    return {
-        "path": discrepancy.place,
-        "count": tally.branch,
-        "rate": _rate(tally.branch, endpoint.pairs),
-        "noise_rate": _rate(tally.control, endpoint.triples),
-        "verdict": verdict,
-        "pair": _pair(tally),
-    }
-
-
-def header_finding(
-    discrepancy: Discrepancy, tally: Tally, endpoint: EndpointAggregate, verdict: Verdict
-) -> HeaderFinding:
-    """Return the entry of a header that differs."""
+def _header(discrepancy: Discrepancy, value: ValueFinding) -> HeaderFinding:
     return {
         "name": discrepancy.place,
         "kind": discrepancy.kind,
-        "count": tally.branch,
-        "rate": _rate(tally.branch, endpoint.pairs),
-        "noise_rate": _rate(tally.control, endpoint.triples),
-        "verdict": verdict,
-        "pair": _pair(tally),
+        "count": value["count"],
+        "rate": value["rate"],
+        "noise_rate": value["noise_rate"],
+        "verdict": value["verdict"],
+        "pair": value["pair"],
     }
 
 
