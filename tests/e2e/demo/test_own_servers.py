@@ -28,8 +28,9 @@ def block_after(heading: str) -> str:
 
 
 def commands() -> list[list[str]]:
-    [shell] = re.findall(r"^```sh\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
-    return [line.split()[1:] for line in shell.splitlines() if line.startswith("microstax ")]
+    blocks = re.findall(r"^```sh\n(.*?)^```", SECTION, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line.split()[1:] for line in lines if line.startswith("microstax ")]
 
 
 @pytest.fixture
@@ -52,8 +53,8 @@ def ports(tmp_path: Path) -> Iterator[list[int]]:
 
 
 def test_the_quick_start_shows_the_known_difference(microstax: Any, ports: list[int]) -> None:
-    *setting_up, diffs = commands()
-    assert diffs[:2] == ["env", "diffs"]
+    *setting_up, diffs, down = commands()
+    assert (diffs[:2], down) == (["env", "diffs"], ["down"])
     for words in setting_up:
         microstax.must(*words)
     for number in range(1, 301):
@@ -77,3 +78,4 @@ def test_the_quick_start_shows_the_known_difference(microstax: Any, ports: list[
     assert "$.id" in microstax.must(*diffs)
     for shape in shapes.values():
         assert '"address"' in microstax.must("env", "diffs", overlay, "--pair", shape["pair"])
+    microstax.must(*down)
