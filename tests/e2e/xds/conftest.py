@@ -288,18 +288,12 @@ async def until_answers(envoy: Envoy) -> None:
             await asyncio.sleep(0.05)
 
 
-async def until_stat(envoy: Envoy, name: str, value: int) -> None:
-    async with asyncio.timeout(30):
-        while await envoy.stat(name) != value:  # noqa: ASYNC110 (Envoy tells only when asked)
-            await asyncio.sleep(0.05)
-
-
 @pytest.fixture
 def kit() -> SimpleNamespace:
     """Return what the tests of this folder build their worlds from."""
     offered = (
         cluster, endpoints, route, listener, runtime, extension, backend, site, serving, steady_traffic, running_envoy,
-        is_applied, until_answers, until_stat,
+        is_applied, until_answers,
     )  # fmt: skip
     return SimpleNamespace(**{function.__name__: function for function in offered})
 

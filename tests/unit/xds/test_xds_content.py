@@ -110,6 +110,8 @@ def test_endpoints_routes_and_secrets_are_always_answered_on_a_reconnect(type_ur
     play = Playbook(SOTW)
     version = Snapshot.of([thing(type_url, "a")]).version(type_url)
     play >> have(thing(type_url, "a")) >> ask(type_url, "a", version=version) << sends(type_url, "a")
+    everything = Playbook(SOTW)
+    everything >> have(thing(type_url, "a")) >> ask(type_url, version=version) << sends(type_url, "a")
 
 
 def test_an_old_version_on_a_reconnect_gets_the_full_set() -> None:
