@@ -229,6 +229,10 @@ class Machine:
     def report(self) -> Any:
         return json.loads(self.call(methods.GET_REPORT, overlay="branch").document)
 
+    def paired(self) -> int:
+        """Return how many pairs were compared by now."""
+        return int(self.report()["coverage"]["paired"])
+
     def report_refusal(self) -> int:
         """Return the exit code of a report that is refused."""
         with pytest.raises(MicrostaxError) as caught:

@@ -84,22 +84,24 @@ def test_kill_9_of_everything_but_production_costs_no_request(machine: Any, load
         users.wait_for(150)
         # Nothing unchanged is sent again: no Envoy took, or refused, any update.
         assert {node: machine.envoy_stats(node, UPDATES) for node in before} == before
-        machine.until(lambda: bool(machine.status().workers))
+        # What was captured while no control plane listened comes in, and comparing goes on after each of the kills.
+        machine.until(lambda: machine.paired() > 200)
         worker = machine.status().workers[0]
         os.kill(worker.pid, signal.SIGKILL)
         machine.until(lambda: {one.pid for one in machine.status().workers} - {0, worker.pid} != set())
+        paired = machine.paired()
+        machine.until(lambda: machine.paired() > paired)
         branch = machine.call(methods.GET_OVERLAY, name="branch").services[0]
         os.kill(branch.pid, signal.SIGKILL)
         users.wait_for(150)
         machine.until(lambda: machine.call(methods.GET_OVERLAY, name="branch").services[0].phase == "ready")
-        users.wait_for(150)
-        assert users.failures == []
+        paired = machine.paired()
+        machine.until(lambda: machine.paired() > paired)
+    assert users.failures == []
     machine.until(lambda: machine.report()["coverage"]["mirrored"] >= users.ok)
     report = machine.report()
     assert adds_up(report)
     assert report["coverage"]["mirrored"] == users.ok
-    print(report["coverage"])
-    assert report["coverage"]["paired"] >= users.ok / 3
     assert report["verdict"] == "different"
     shapes = [one for one in report["services"][0]["endpoints"][0]["shape"] if one["verdict"] == "different"]
     assert [(one["kind"], one["path"]) for one in shapes] == [("type", "$.price")]
