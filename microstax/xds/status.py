@@ -49,8 +49,14 @@ class NodeStatus:
             return "it is not connected"
         if not self.has_snapshot:
             return "there is no configuration for it"
-        waiting = [f"{short_name(t.type_url)} is not acknowledged" for t in self.types if not t.applied]
+        waiting = [_lack(t) for t in self.types if not t.applied]
         return ", ".join([*waiting, *(f"{m} is missing" for m in self.missing)]) or "it has not asked for everything"
+
+
+def _lack(status: TypeStatus) -> str:
+    if status.held:  # for a cluster that is not there, for its turn to be removed, or for other content
+        return f"{short_name(status.type_url)} {', '.join(status.held)} is held back"
+    return f"{short_name(status.type_url)} is not acknowledged"
 
 
 class NackedError(EnvoyError):

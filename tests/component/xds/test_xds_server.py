@@ -176,6 +176,21 @@ async def test_waiting_tells_what_is_missing(serve: Serve, variant: Variant) -> 
     await client.ask(ROUTE, "r")
     await client.answer(await client.read())
     assert (await site.xds.wait_applied("n", 5)).applied
+    dangling = thing(ROUTE, "r", "2", needs=[(CLUSTER, "not there")])
+    site.xds.set_snapshot("n", Snapshot.of([thing(LISTENER, "l", needs=[(ROUTE, "r")]), dangling]))
+    await client.ask(CLUSTER)
+    await client.answer(await client.read())
+    with pytest.raises(TimeoutError, match="RouteConfiguration r is held back"):
+        await site.xds.wait_applied("n", 0.3)
+
+
+async def test_waiting_can_ask_for_types_too(serve: Serve) -> None:
+    site = await serve()
+    site.xds.set_snapshot("n", Snapshot.of([thing(LISTENER, "l")]))
+    client = await site.dial(Variant.DELTA)
+    await client.ask(LISTENER)
+    await client.answer(await client.read())
+    assert (await site.xds.wait_applied("n", 5)).applied
     with pytest.raises(TimeoutError, match="it has not asked for everything"):
         await site.xds.wait_applied("n", 0.05, types=frozenset({CLUSTER}))
 
