@@ -143,12 +143,15 @@ def baseline(name: str, address: Address) -> tuple[BuiltResource, ...]:
 
 @lru_cache(maxsize=4096)
 def branch(name: str, address: Address, *, protocol: str) -> tuple[BuiltResource, ...]:
-    """Build the cluster of a mirror's destination for copies of one protocol, at most MAX_COPIES at a time."""
+    """Build the cluster of a mirror's destination for copies of one protocol, at most MAX_COPIES at a time.
+
+    HTTP/1.1 has one request a connection, and as many may wait for one; HTTP/2 has them all on a connection a thread.
+    """
     cluster = Cluster(
         name=name,
         connect_timeout=_BRANCH_CONNECT_TIMEOUT,
         per_connection_buffer_limit_bytes=COPY_BUFFER,
-        circuit_breakers=_limits(connections=MAX_COPIES, requests=MAX_COPIES, pending=MAX_COPIES),
+        circuit_breakers=_limits(connections=MAX_COPIES // 2, requests=MAX_COPIES, pending=MAX_COPIES // 2),
         typed_extension_protocol_options={
             _OPTIONS: packed(_options(protocol, [_strip(restore_forwarded_for=True)])),
         },
@@ -169,7 +172,7 @@ def copies(service: str, side: Side, overlay: str) -> BuiltResource:
     place = HttpFilter(
         name=names.SIDE_FILTER, typed_config=packed(mutation.side(names.side_value(service, side, overlay)))
     )
-    limit = 2 * MAX_COPIES
+    limit = 4 * MAX_COPIES
     cluster = Cluster(
         name=name,
         type=ClusterDiscoveryType.STATIC,

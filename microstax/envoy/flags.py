@@ -14,6 +14,7 @@ _REASONS: Final[Mapping[str, NotCompared]] = MappingProxyType(
         "DC": NotCompared.BRANCH_TIMEOUT,  # the client went away, and the copy with it, before the branch answered
         "UO": NotCompared.BRANCH_OVERFLOW,  # too many copies under way (circuit breaker)
         "OM": NotCompared.BRANCH_OVERFLOW,  # Envoy is short of memory
+        "request_payload_too_large": NotCompared.TRUNCATED,  # a body of unknown size was larger than a copy may be
     }
 )
 _NONE: Final = frozenset({"", "-"})

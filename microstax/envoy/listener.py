@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, ResponseFlagFilter
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLogFilter, NotHealthCheckFilter, ResponseFlagFilter
 from envoy_data_plane.envoy.config.core.v3 import Address as EnvoyAddress
 from envoy_data_plane.envoy.config.core.v3 import (
     AggregatedConfigSource,
@@ -105,10 +105,16 @@ def early_mutation() -> TypedExtensionConfig:
 
 
 def marking() -> LocalReplyConfig:
-    """Say on an answer of Envoy's own why it is one (LOCAL_HEADER)."""
+    """Say on an answer of Envoy's own why it is one (LOCAL_HEADER): its flags, or where it has none its details."""
     flagged = AccessLogFilter(response_flag_filter=ResponseFlagFilter())
-    mark = mutation.value(names.LOCAL_HEADER, "%RESPONSE_FLAGS%")
-    return LocalReplyConfig(mappers=[ResponseMapper(filter=flagged, headers_to_add=[mark])])
+    anything = AccessLogFilter(not_health_check_filter=NotHealthCheckFilter())
+    return LocalReplyConfig(
+        mappers=[_marked(flagged, "%RESPONSE_FLAGS%"), _marked(anything, "%RESPONSE_CODE_DETAILS%")]
+    )
+
+
+def _marked(condition: AccessLogFilter, text: str) -> ResponseMapper:
+    return ResponseMapper(filter=condition, headers_to_add=[mutation.value(names.LOCAL_HEADER, text)])
 
 
 def listener(

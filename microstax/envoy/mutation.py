@@ -99,14 +99,13 @@ def restored(name: str, saved: str) -> list[HeaderMutation]:
 
 
 def strip(*, restore_forwarded_for: bool) -> HeaderMutationFilter:
-    """Leave on a request what the client sent; keep LOCAL_HEADER ours by taking it from real answers."""
+    """Leave on a request what the client sent; take from real answers what would look like a mark of ours."""
     mutations = restored("x-forwarded-proto", names.PROTO_HEADER)
     if restore_forwarded_for:
         mutations += restored("x-forwarded-for", names.FORWARDED_HEADER)
     mutations += [removed(name) for name in names.REQUEST_HEADERS]
-    return HeaderMutationFilter(
-        mutations=Mutations(request_mutations=mutations, response_mutations=[removed(names.LOCAL_HEADER)])
-    )
+    marks = [removed(name) for name in (names.LOCAL_HEADER, names.COPY_HEADER)]
+    return HeaderMutationFilter(mutations=Mutations(request_mutations=mutations, response_mutations=marks))
 
 
 def without_length() -> HeaderMutationPerRoute:

@@ -1,7 +1,7 @@
 """What an Envoy counted: which of its statistics to read, and what they mean.
 
-Counters are absolute since Envoy started, or since the resource that they belong to appeared; `increase` tells what was
-added between two readings, also over a restart.
+Counters are absolute since Envoy started, or since the resource that they belong to appeared: after a shadow was
+switched off and on its counters begin at 0 again, so a counter that is smaller than before has to be taken whole.
 """
 
 import re
@@ -17,10 +17,10 @@ from microstax.model.exchange import Side
 
 _FILTER: Final = (
     r"^(server\.uptime"
-    r"|cluster\.copy/.*\.upstream_rq_(total|pending_overflow|active)"
-    r"|cluster\.branch/.*\.(upstream_rq_(total|pending_overflow|timeout|rx_reset)|upstream_rq_pending_failure_eject)"
+    r"|cluster\.copy/.*\.upstream_rq_(total|pending_overflow|active_overflow|active)"
+    r"|cluster\.branch/.*\.(upstream_rq_(pending_overflow|active_overflow|timeout|rx_reset)|upstream_rq_pending_failure_eject)"
     r"|vhost\.tee/.*\.route\.skipped/.*\.upstream_rq_total"
-    r"|cluster\.bridge/.*\.upstream_rq_(total|pending_overflow|active)"
+    r"|cluster\.bridge/.*\.upstream_rq_(total|pending_overflow|active_overflow|active)"
     r"|http\.bridge/.*\.rbac\.policy\..*\.denied"
     r"|http\.bridge/.*\.downstream_rq_ws_on_non_ws_route)$"
 )
@@ -85,7 +85,11 @@ class BridgeCounters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """One reading of one Envoy. `uptime_s` tells a restart: it is smaller than in the reading before."""
+    """One reading of one Envoy.
+
+    `uptime_s` tells a restart: it is smaller than in the reading before. It is as old as that reading, since Envoy
+    brings it up to date after it has answered.
+    """
 
     uptime_s: int
     mirrors: Mapping[MirrorKey, MirrorCounters]
@@ -107,10 +111,12 @@ def read_counters(stats: Mapping[str, Any]) -> Counters:
 _COPY_FIELDS: Final = {
     "upstream_rq_total": "mirrored",
     "upstream_rq_pending_overflow": "dropped",
+    "upstream_rq_active_overflow": "dropped",
     "upstream_rq_active": "active",
 }
 _BRANCH_FIELDS: Final = {
     "upstream_rq_pending_overflow": "overflow",
+    "upstream_rq_active_overflow": "overflow",
     "upstream_rq_timeout": "timeouts",
     "upstream_rq_pending_failure_eject": "connect_failures",
     "upstream_rq_rx_reset": "resets",
@@ -165,7 +171,7 @@ def _bridges(values: Mapping[str, int]) -> Mapping[str, BridgeCounters]:
 def _bridge(calls: Mapping[str, int], blocked: Mapping[str, int]) -> BridgeCounters:
     return BridgeCounters(
         passed=calls.get("upstream_rq_total", 0),
-        overflow=calls.get("upstream_rq_pending_overflow", 0),
+        overflow=calls.get("upstream_rq_pending_overflow", 0) + calls.get("upstream_rq_active_overflow", 0),
         active=calls.get("upstream_rq_active", 0),
         blocked=MappingProxyType({method: count for method, count in blocked.items() if count}),
     )

@@ -24,7 +24,7 @@ import pytest
 from microstax.capture.frames import FrameReader
 from microstax.capture.identity import Identities
 from microstax.capture.tap_trace import parse_trace, read_parsed
-from microstax.envoy import arguments, bootstrap, build, tap_request
+from microstax.envoy import arguments, bootstrap, build, concurrency_of, tap_request
 from microstax.envoy.stats import STATS_PATH, Counters, read_counters
 from microstax.model.environment import Address
 from microstax.model.exchange import Exchange
@@ -343,9 +343,9 @@ class Process:
 
 
 @asynccontextmanager
-async def envoy_process(binary: str, folder: Path, config: str) -> AsyncIterator[Process]:
+async def envoy_process(binary: str, folder: Path, config: str, *, concurrency: int = 2) -> AsyncIterator[Process]:
     (folder / "envoy.json").write_text(config)
-    command = arguments(binary, str(folder / "envoy.json"), concurrency=2)
+    command = arguments(binary, str(folder / "envoy.json"), concurrency=concurrency)
     with (folder / "envoy.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stderr=log)
     running = Process(folder, process)
@@ -474,7 +474,9 @@ class Lab:
             admin=str(folder / "admin.sock"),
             delta=delta,
         )
-        envoy = await self.stack.enter_async_context(envoy_process(self.binary, folder, config))
+        envoy = await self.stack.enter_async_context(
+            envoy_process(self.binary, folder, config, concurrency=concurrency_of(plan))
+        )
         node = Node(envoy, xds, plan.node_id)
         node.xds.set_snapshot(
             plan.node_id, Snapshot.of([Resource(r.name, r.type_url, r.body, r.references) for r in build(plan)])

@@ -25,15 +25,18 @@ REQUESTS = {
     "casing": "GET /items HTTP/1.1\nHost: shop\nX-oDD-CasE: VaLue\nUSER-AGENT: Test/1.0\naccept: */*\n\n",
     "twice": "GET /items HTTP/1.1\nHost: shop\nX-Tag: one\nX-Other: x\nX-Tag: two\nCookie: a=1; b=2\n\n",
     "forwarded": (
-        "GET / HTTP/1.1\nHost: shop\nX-Forwarded-For: 10.1.2.3, 10.0.0.1\nX-Forwarded-Proto: https\nX-Request-Id: mine\n"
-        "X-Forwarded-Host: a\nForwarded: for=1.2.3.4\nVia: 1.1 a\n\n"
+        "GET / HTTP/1.1\nHost: shop\nX-Forwarded-For: 10.1.2.3, 10.0.0.1\nX-Forwarded-Proto: https\n"
+        "X-Request-Id: mine\nX-Forwarded-Host: a\nForwarded: for=1.2.3.4\nVia: 1.1 a\n\n"
     ),
-    "forged": "GET / HTTP/1.1\nHost: shop\nX-Microstax-Exchange: mine\nX-Microstax-Side: a;b;c\nX-Microstax-Proto: ftp\n\n",
+    "forged": (
+        "GET / HTTP/1.1\nHost: shop\nX-Microstax-Exchange: mine\nX-Microstax-Side: a;b;c\nX-Microstax-Proto: ftp\n"
+        "X-Microstax-Chunked: a\nX-Microstax-Forwarded: b\n\n"
+    ),
     "path": "GET /a//b/../c/./%2e%2E/%2fd;x=1?q=%20+&a[]=1&&b HTTP/1.1\nHost: shop\n\n",
     "absolute": "GET http://shop.example/x?y HTTP/1.1\nHost: shop.example\n\n",
     "port": "GET / HTTP/1.1\nHost: shop.example:8080\n\n",
     "head": "HEAD /items HTTP/1.1\nHost: shop\n\n",
-    "options": "OPTIONS /items HTTP/1.1\nHost: shop\nOrigin: http://a\nAccess-Control-Request-Method: GET\n\n",
+    "options": "OPTIONS /items HTTP/1.1\nHost: shop\nOrigin: http://a\nAccess-Control-Request-Method: PUT\n\n",
     "empty body": "PUT /items HTTP/1.1\nHost: shop\nContent-Length: 0\n\n",
     "body": "PUT /items HTTP/1.1\nHost: shop\nContent-Type: text/plain\nContent-Length: 61440\n\n" + "x" * 61440,
     "expect": "PUT /items HTTP/1.1\nHost: shop\nExpect: 100-continue\nContent-Length: 3\n\nabc",
@@ -51,10 +54,15 @@ ANSWERS = {
     "/204": b"HTTP/1.1 204 No Content\r\nX-A: 1\r\n\r\n",
     "/304": b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\n\r\n',
     "/302": b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere/x\r\nContent-Length: 0\r\n\r\n",
-    "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 9\r\n\r\n",
+    "/chunked": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 9\r\n\r\n"
+    ),
     "/418": b"HTTP/1.1 418 I am a Teapot\r\nServer: Kettle/1\r\nX-Microstax-Local: UT\r\nContent-Length: 1\r\n\r\n!",
 }
-DEFAULT = b"HTTP/1.1 200 Fine\r\nServer: App/2\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-CaSe: Y\r\nContent-Length: 2\r\n\r\nok"
+DEFAULT = (
+    b"HTTP/1.1 200 Fine\r\nServer: App/2\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-CaSe: Y\r\n"
+    b"Content-Length: 2\r\n\r\nok"
+)
 
 
 def answer(request: Any) -> bytes:
