@@ -20,7 +20,7 @@ _PREFERRED: Final = ("id", "uuid", "guid", "key", "sku", "code", "slug", "name")
 _CANDIDATES: Final = 8
 _OBJECTS: Final = {dict}
 _LABELS: Final = frozenset({str, int})
-_ORDER_SHOWN: Final = 8
+_ORDER_SHOWN: Final = 12
 _TEXT_SHOWN: Final = 160
 
 _Labels = tuple[list[Any], list[Any]]
@@ -47,7 +47,7 @@ class Aligner:
             walk.value(inner, base[0], other[0], depth + 1)
             return
         keyed = self._by_key(walk, place, base, other)
-        labels = keyed or (_contents(base), _contents(other))
+        labels = keyed or _contents(base, other)
         if labels[0] == labels[1]:
             if keyed is not None:
                 for left, right in zip(base, other, strict=True):
@@ -110,8 +110,11 @@ def _partners(labels: _Labels) -> int:
     return len(labels[0]) if labels[0] == labels[1] else len(set(labels[0]).intersection(labels[1]))
 
 
-def _contents(elements: list[Any]) -> list[Any]:
-    return [compact(item) for item in elements]
+def _contents(base: list[Any], other: list[Any]) -> _Labels:
+    """Return what tells the values of the elements apart: texts and integers do so themselves."""
+    if _LABELS.issuperset(map(type, base)) and _LABELS.issuperset(map(type, other)):
+        return base, other
+    return [compact(item) for item in base], [compact(item) for item in other]
 
 
 def _match(
@@ -153,7 +156,8 @@ def _split(labels: list[Any], common: Counter[Any]) -> tuple[list[int], list[int
 
 
 def _shown_order(order: Sequence[Any]) -> str:
-    first = [shown(label) if not isinstance(label, bytes) else label.decode("utf-8", "replace") for label in order]
-    more = ["..."] if len(order) > _ORDER_SHOWN else []
-    text = f"[{','.join([*first[:_ORDER_SHOWN], *more])}]"
+    first = [
+        label.decode("utf-8", "replace") if isinstance(label, bytes) else shown(label) for label in order[:_ORDER_SHOWN]
+    ]
+    text = f"[{','.join([*first, '...'] if len(order) > _ORDER_SHOWN else first)}]"
     return text if len(text) <= _TEXT_SHOWN else f"{text[:_TEXT_SHOWN]}...~{short_hash(text.encode())}"
