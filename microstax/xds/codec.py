@@ -52,9 +52,17 @@ def _node(node: wire.Node) -> Node:
         id=node.id,
         cluster=node.cluster,
         features=frozenset(node.client_features),
-        user_agent=f"{node.user_agent_name} {node.user_agent_version}".strip(),
+        user_agent=f"{node.user_agent_name} {_version(node)}".strip(),
         metadata=MessageToDict(node.metadata) if node.HasField("metadata") else {},
     )
+
+
+def _version(node: wire.Node) -> str:
+    """Return the client's version: gRPC says it as text, Envoy as numbers."""
+    if node.WhichOneof("user_agent_version_type") != "user_agent_build_version":
+        return node.user_agent_version
+    version = node.user_agent_build_version.version
+    return f"{version.major_number}.{version.minor_number}.{version.patch}"
 
 
 def encode_response(variant: Variant, response: SendResponse) -> bytes:

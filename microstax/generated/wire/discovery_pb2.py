@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0f\x64iscovery.proto\x12\x18microstax.wire.discovery\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\":\n\x08Locality\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x10\n\x08sub_zone\x18\x03 \x01(\t\"\xd2\x01\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x34\n\x08locality\x18\x04 \x01(\x0b\x32\".microstax.wire.discovery.Locality\x12\x17\n\x0fuser_agent_name\x18\x06 \x01(\t\x12\x1a\n\x12user_agent_version\x18\x07 \x01(\t\x12\x17\n\x0f\x63lient_features\x18\n \x03(\t\"N\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"\"\n\x0c\x43ontrolPlane\x12\x12\n\nidentifier\x18\x01 \x01(\t\"\xd0\x01\n\x10\x44iscoveryRequest\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12,\n\x04node\x18\x02 \x01(\x0b\x32\x1e.microstax.wire.discovery.Node\x12\x16\n\x0eresource_names\x18\x03 \x03(\t\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\x16\n\x0eresponse_nonce\x18\x05 \x01(\t\x12\x36\n\x0c\x65rror_detail\x18\x06 \x01(\x0b\x32 .microstax.wire.discovery.Status\"\xb2\x01\n\x11\x44iscoveryResponse\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12\'\n\tresources\x18\x02 \x03(\x0b\x32\x14.google.protobuf.Any\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12=\n\rcontrol_plane\x18\x06 \x01(\x0b\x32&.microstax.wire.discovery.ControlPlane\"\x9e\x03\n\x15\x44\x65ltaDiscoveryRequest\x12,\n\x04node\x18\x01 \x01(\x0b\x32\x1e.microstax.wire.discovery.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12\"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12o\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32L.microstax.wire.discovery.DeltaDiscoveryRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12\x36\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32 .microstax.wire.discovery.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x08Resource\x12\x0f\n\x07version\x18\x01 \x01(\t\x12&\n\x08resource\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07\x61liases\x18\x04 \x03(\t\x12&\n\x03ttl\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe7\x01\n\x16\x44\x65ltaDiscoveryResponse\x12\x1b\n\x13system_version_info\x18\x01 \x01(\t\x12\x35\n\tresources\x18\x02 \x03(\x0b\x32\".microstax.wire.discovery.Resource\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12\x19\n\x11removed_resources\x18\x06 \x03(\t\x12=\n\rcontrol_plane\x18\x07 \x01(\x0b\x32&.microstax.wire.discovery.ControlPlaneb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x0f\x64iscovery.proto\x12\x18microstax.wire.discovery\x1a\x19google/protobuf/any.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\":\n\x08Locality\x12\x0e\n\x06region\x18\x01 \x01(\t\x12\x0c\n\x04zone\x18\x02 \x01(\t\x12\x10\n\x08sub_zone\x18\x03 \x01(\t\"L\n\x0fSemanticVersion\x12\x14\n\x0cmajor_number\x18\x01 \x01(\r\x12\x14\n\x0cminor_number\x18\x02 \x01(\r\x12\r\n\x05patch\x18\x03 \x01(\r\"J\n\x0c\x42uildVersion\x12:\n\x07version\x18\x01 \x01(\x0b\x32).microstax.wire.discovery.SemanticVersion\"\xbb\x02\n\x04Node\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x63luster\x18\x02 \x01(\t\x12)\n\x08metadata\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x34\n\x08locality\x18\x04 \x01(\x0b\x32\".microstax.wire.discovery.Locality\x12\x17\n\x0fuser_agent_name\x18\x06 \x01(\t\x12\x1c\n\x12user_agent_version\x18\x07 \x01(\tH\x00\x12J\n\x18user_agent_build_version\x18\x08 \x01(\x0b\x32&.microstax.wire.discovery.BuildVersionH\x00\x12\x17\n\x0f\x63lient_features\x18\n \x03(\tB\x19\n\x17user_agent_version_type\"N\n\x06Status\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0f\n\x07message\x18\x02 \x01(\t\x12%\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x14.google.protobuf.Any\"\"\n\x0c\x43ontrolPlane\x12\x12\n\nidentifier\x18\x01 \x01(\t\"\xd0\x01\n\x10\x44iscoveryRequest\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12,\n\x04node\x18\x02 \x01(\x0b\x32\x1e.microstax.wire.discovery.Node\x12\x16\n\x0eresource_names\x18\x03 \x03(\t\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\x16\n\x0eresponse_nonce\x18\x05 \x01(\t\x12\x36\n\x0c\x65rror_detail\x18\x06 \x01(\x0b\x32 .microstax.wire.discovery.Status\"\xb2\x01\n\x11\x44iscoveryResponse\x12\x14\n\x0cversion_info\x18\x01 \x01(\t\x12\'\n\tresources\x18\x02 \x03(\x0b\x32\x14.google.protobuf.Any\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12=\n\rcontrol_plane\x18\x06 \x01(\x0b\x32&.microstax.wire.discovery.ControlPlane\"\x9e\x03\n\x15\x44\x65ltaDiscoveryRequest\x12,\n\x04node\x18\x01 \x01(\x0b\x32\x1e.microstax.wire.discovery.Node\x12\x10\n\x08type_url\x18\x02 \x01(\t\x12 \n\x18resource_names_subscribe\x18\x03 \x03(\t\x12\"\n\x1aresource_names_unsubscribe\x18\x04 \x03(\t\x12o\n\x19initial_resource_versions\x18\x05 \x03(\x0b\x32L.microstax.wire.discovery.DeltaDiscoveryRequest.InitialResourceVersionsEntry\x12\x16\n\x0eresponse_nonce\x18\x06 \x01(\t\x12\x36\n\x0c\x65rror_detail\x18\x07 \x01(\x0b\x32 .microstax.wire.discovery.Status\x1a>\n\x1cInitialResourceVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x8a\x01\n\x08Resource\x12\x0f\n\x07version\x18\x01 \x01(\t\x12&\n\x08resource\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x0f\n\x07\x61liases\x18\x04 \x03(\t\x12&\n\x03ttl\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xe7\x01\n\x16\x44\x65ltaDiscoveryResponse\x12\x1b\n\x13system_version_info\x18\x01 \x01(\t\x12\x35\n\tresources\x18\x02 \x03(\x0b\x32\".microstax.wire.discovery.Resource\x12\x10\n\x08type_url\x18\x04 \x01(\t\x12\r\n\x05nonce\x18\x05 \x01(\t\x12\x19\n\x11removed_resources\x18\x06 \x03(\t\x12=\n\rcontrol_plane\x18\x07 \x01(\x0b\x32&.microstax.wire.discovery.ControlPlaneb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,22 +38,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_LOCALITY']._serialized_start=134
   _globals['_LOCALITY']._serialized_end=192
-  _globals['_NODE']._serialized_start=195
-  _globals['_NODE']._serialized_end=405
-  _globals['_STATUS']._serialized_start=407
-  _globals['_STATUS']._serialized_end=485
-  _globals['_CONTROLPLANE']._serialized_start=487
-  _globals['_CONTROLPLANE']._serialized_end=521
-  _globals['_DISCOVERYREQUEST']._serialized_start=524
-  _globals['_DISCOVERYREQUEST']._serialized_end=732
-  _globals['_DISCOVERYRESPONSE']._serialized_start=735
-  _globals['_DISCOVERYRESPONSE']._serialized_end=913
-  _globals['_DELTADISCOVERYREQUEST']._serialized_start=916
-  _globals['_DELTADISCOVERYREQUEST']._serialized_end=1330
-  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_start=1268
-  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_end=1330
-  _globals['_RESOURCE']._serialized_start=1333
-  _globals['_RESOURCE']._serialized_end=1471
-  _globals['_DELTADISCOVERYRESPONSE']._serialized_start=1474
-  _globals['_DELTADISCOVERYRESPONSE']._serialized_end=1705
+  _globals['_SEMANTICVERSION']._serialized_start=194
+  _globals['_SEMANTICVERSION']._serialized_end=270
+  _globals['_BUILDVERSION']._serialized_start=272
+  _globals['_BUILDVERSION']._serialized_end=346
+  _globals['_NODE']._serialized_start=349
+  _globals['_NODE']._serialized_end=664
+  _globals['_STATUS']._serialized_start=666
+  _globals['_STATUS']._serialized_end=744
+  _globals['_CONTROLPLANE']._serialized_start=746
+  _globals['_CONTROLPLANE']._serialized_end=780
+  _globals['_DISCOVERYREQUEST']._serialized_start=783
+  _globals['_DISCOVERYREQUEST']._serialized_end=991
+  _globals['_DISCOVERYRESPONSE']._serialized_start=994
+  _globals['_DISCOVERYRESPONSE']._serialized_end=1172
+  _globals['_DELTADISCOVERYREQUEST']._serialized_start=1175
+  _globals['_DELTADISCOVERYREQUEST']._serialized_end=1589
+  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_start=1527
+  _globals['_DELTADISCOVERYREQUEST_INITIALRESOURCEVERSIONSENTRY']._serialized_end=1589
+  _globals['_RESOURCE']._serialized_start=1592
+  _globals['_RESOURCE']._serialized_end=1730
+  _globals['_DELTADISCOVERYRESPONSE']._serialized_start=1733
+  _globals['_DELTADISCOVERYRESPONSE']._serialized_end=1964
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from envoy_data_plane.envoy.config.core.v3 import BuildVersion
 from envoy_data_plane.envoy.config.core.v3 import Node as EnvoyNode
 from envoy_data_plane.envoy.service.discovery.v3 import (
     DeltaDiscoveryRequest,
@@ -11,6 +12,7 @@ from envoy_data_plane.envoy.service.discovery.v3 import (
     DiscoveryResponse,
 )
 from envoy_data_plane.envoy.service.discovery.v3 import Resource as EnvoyResource
+from envoy_data_plane.envoy.type.v3 import SemanticVersion
 from envoy_data_plane.google.protobuf import Struct
 from envoy_data_plane.google.rpc import Status
 from hypothesis import given
@@ -39,6 +41,27 @@ def test_a_request_of_the_state_of_the_world_is_read() -> None:
     assert request == expected
     assert request.node is not None
     assert request.node.metadata == {"zone": "a"}
+
+
+@pytest.mark.parametrize(
+    ("node", "expected"),
+    [
+        (EnvoyNode(user_agent_name="gRPC", user_agent_version="1.71"), "gRPC 1.71"),
+        (
+            EnvoyNode(
+                user_agent_name="envoy",
+                user_agent_build_version=BuildVersion(
+                    version=SemanticVersion(major_number=1, minor_number=40, patch=2)
+                ),
+            ),
+            "envoy 1.40.2",
+        ),
+    ],
+)
+def test_a_clients_version_is_read_as_text_and_as_numbers(node: EnvoyNode, expected: str) -> None:
+    request = decode_request(Variant.DELTA, bytes(DeltaDiscoveryRequest(node=node)))
+    assert request.node is not None
+    assert request.node.user_agent == expected
 
 
 def test_a_delta_request_is_read() -> None:
