@@ -31,12 +31,12 @@ class Lifetime:
             return CloseStream("UNAVAILABLE", f"no request within {rules.first_request_s:g} s")
         if self.writing_since is not None and now >= self.writing_since + rules.write_s:
             return CloseStream("UNAVAILABLE", f"the client took no data for {rules.write_s:g} s")
-        if self._drain_by is not None and now >= self._drain_by:
-            return CloseStream("UNAVAILABLE", "the server is shutting down")
         too_old = rules.max_age_s is not None and now >= self._opened_at + rules.max_age_s
         # A stream without any response counts as an outage for gRPC, which then backs off (gRPC A57).
         if (too_old or self._drain_by is not None) and self.answered and self.writing_since is None:
             return CloseStream("OK", "")
+        if self._drain_by is not None and now >= self._drain_by:
+            return CloseStream("UNAVAILABLE", "the server is shutting down")
         return None
 
     def deadlines(self) -> list[float]:

@@ -85,9 +85,10 @@ def test_an_old_stream_ends_after_a_response_and_with_ok(variant: Variant) -> No
 
 
 @both
-def test_a_drained_stream_ends_at_once_if_it_was_answered(variant: Variant) -> None:
+@pytest.mark.parametrize("grace_s", [0, 5])
+def test_a_drained_stream_ends_at_once_if_it_was_answered(variant: Variant, grace_s: float) -> None:
     play = Playbook(variant)
-    play >> have(thing(CLUSTER, "a")) >> ask(CLUSTER) << sends(CLUSTER, "a") >> drain(5) << closes("OK")
+    play >> have(thing(CLUSTER, "a")) >> ask(CLUSTER) << sends(CLUSTER, "a") >> drain(grace_s) << closes("OK")
 
 
 @both
