@@ -47,7 +47,9 @@ def detach(state_dir: Path, *, listen: str | None = None) -> str:
         os.close(write_end)
     with os.fdopen(read_end, "rb") as pipe:
         answer = pipe.read()
-    _check(answer, log_path)
+    if not answer or not json.loads(answer)["ready"]:
+        process.wait()
+        raise _why_not(answer, log_path)
     process.returncode = 0  # it is meant to go on; without this the destructor would complain that it does
     return f"microstax runs in the background (process {process.pid}); its log is {log_path}."
 
@@ -59,10 +61,9 @@ def _open_log(path: Path) -> Any:
         raise FaultError(f"{path} cannot be written ({error.strerror}).") from error
 
 
-def _check(answer: bytes, log_path: Path) -> None:
+def _why_not(answer: bytes, log_path: Path) -> MicrostaxError:
     if not answer:
         end = log_path.read_bytes()[-_TAIL:].decode("utf-8", "replace").rstrip()
-        raise FaultError(f"The control plane ended before it was ready. The end of its log, {log_path}:\n{end}")
+        return FaultError(f"The control plane ended before it was ready. The end of its log, {log_path}:\n{end}")
     told = json.loads(answer)
-    if not told["ready"]:
-        raise StartError(told["message"], exit_code=int(told.get("exit_code", EXIT_FAULT)))
+    return StartError(told["message"], exit_code=int(told.get("exit_code", EXIT_FAULT)))

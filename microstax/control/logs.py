@@ -7,6 +7,7 @@ from typing import Final
 from microstax.blueprint.place import nearest
 from microstax.control import layout
 from microstax.control.plane import Plane
+from microstax.control.tasks import spawn
 from microstax.errors import NotFoundError, RefusedError
 from microstax.generated.management.microstax.management.v1 import LogChunk, StreamLogsRequest
 from microstax.model.environment import ServiceSpec
@@ -39,7 +40,7 @@ class Logs:
             async for data in logs.follow(paths[name], lines=lines):
                 await queue.put(LogChunk(service=name, data=data))
 
-        followers = [asyncio.ensure_future(follow(name)) for name in paths]
+        followers = [spawn(follow(name), name=f"log of {name}") for name in paths]
         try:
             while True:
                 yield await queue.get()

@@ -10,17 +10,18 @@ from microstax.model.shadow import ControlMode
 from microstax.store.state import EnvironmentRecord, OverlayRecord, ShadowRecord, State
 
 
-def envoy_plans(state: State) -> dict[str, EnvoyPlan]:
-    """Return one plan for every Envoy there is to be, by node id."""
-    plans: list[EnvoyPlan] = [tee_plan(state, record) for _, record in sorted(state.environments.items())]
-    plans += [bridge_plan(state, record) for _, record in sorted(state.overlays.items())]
-    return {plan.node_id: plan for plan in plans}
-
-
 def envoy_nodes(state: State) -> tuple[str, ...]:
-    """Return the node ids of all Envoys there are to be, tees first."""
+    """Return the node ids of all Envoys there are to be: a tee for every environment, a bridge for every overlay."""
     tees = (layout.tee_node(name) for name in sorted(state.environments))
     return (*tees, *(layout.bridge_node(name) for name in sorted(state.overlays)))
+
+
+def plan_of(state: State, node_id: str) -> EnvoyPlan:
+    """Return the plan of one of `envoy_nodes`."""
+    role, name = layout.node_parts(node_id)
+    if role == layout.TEE:
+        return tee_plan(state, state.environments[name])
+    return bridge_plan(state, state.overlays[name])
 
 
 def tee_plan(state: State, record: EnvironmentRecord) -> TeePlan:

@@ -88,26 +88,27 @@ class Publisher:
             ) from error
 
     async def _publish(self, state: State) -> None:
-        wanted = plans.envoy_plans(state)
-        for node_id in sorted(self._plans.keys() - wanted.keys()):
+        nodes = plans.envoy_nodes(state)
+        for node_id in sorted(self._plans.keys() - set(nodes)):
             self._xds.clear(node_id)
             del self._plans[node_id]
-            self.problems.pop(node_id, None)
-        for node_id, plan in wanted.items():
-            if self._plans.get(node_id) != plan or node_id in self.problems:
-                await self._give(node_id, plan)
+        self.problems = {node_id: text for node_id, text in self.problems.items() if node_id in nodes}
+        for node_id in nodes:
+            try:
+                await self._give(node_id, plans.plan_of(state, node_id))
+            except MicrostaxError as error:
+                self._keep(node_id, error.message)
+            except Exception:  # noqa: BLE001  # one node's plan must not stop the others from being served
+                _log.exception("the configuration of %s cannot be built", node_id)
+                self._keep(node_id, "the new one cannot be built, the log has the details.")
+            else:
+                self.problems.pop(node_id, None)
 
     async def _give(self, node_id: str, plan: EnvoyPlan) -> None:
-        try:
+        if self._plans.get(node_id) != plan:
             resources = await asyncio.to_thread(lambda: list(self._build(plan)))
             self._xds.set_snapshot(node_id, Snapshot.of(resources))
-        except MicrostaxError as error:
-            self.problems[node_id] = f"{node_id} keeps its last configuration: {error.message}"
-        except Exception:  # noqa: BLE001  # one node's plan must not stop the others from being served
-            _log.exception("the configuration of %s cannot be built", node_id)
-            self.problems[node_id] = (
-                f"{node_id} keeps its last configuration: the new one cannot be built (see the log)."
-            )
-        else:
-            self.problems.pop(node_id, None)
-        self._plans[node_id] = plan
+            self._plans[node_id] = plan
+
+    def _keep(self, node_id: str, why: str) -> None:
+        self.problems[node_id] = f"{node_id} keeps its last configuration: {why}"

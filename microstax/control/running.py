@@ -26,7 +26,7 @@ from microstax.control.reports import Reports
 from microstax.control.server import make_server
 from microstax.control.status import StatusReport
 from microstax.control.targets import Targets
-from microstax.control.tasks import finish, spawn
+from microstax.control.tasks import finish, in_background
 from microstax.control.workers import Workers
 from microstax.envoy import build
 from microstax.errors import MicrostaxError, PortInUseError, UsageError
@@ -39,6 +39,7 @@ from microstax.xds import Resource, XdsOptions, XdsServer
 
 _log: Final = logging.getLogger(__name__)
 _REDACTION_KEY: Final = "redaction"
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 _PORTS: Final = range(1, 65536)  # gRPC itself takes a larger one modulo 65536
 GRACE_S: Final = 2.0
 
@@ -164,7 +165,7 @@ class ControlPlane:
 
     @staticmethod
     def _in_background(stack: AsyncExitStack, coroutine: Any, *, name: str) -> None:
-        task = spawn(coroutine, name=name)
+        task = in_background(coroutine, name=name)
 
         async def end() -> None:
             task.cancel()
@@ -194,6 +195,8 @@ def _bind_tcp(server: grpc.aio.Server, listen: str) -> None:
     host, separator, port = listen.rpartition(":")
     if not separator or not host or not port.isdecimal() or int(port) not in _PORTS:
         raise UsageError(f"--listen {listen!r} is no HOST:PORT, such as 127.0.0.1:7077.")
+    if host not in _LOOPBACK:
+        _log.warning("--listen %s: whoever can reach it may switch shadows and read bodies", listen)
     try:
         server.add_insecure_port(listen)
     except RuntimeError as error:

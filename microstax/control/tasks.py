@@ -12,10 +12,17 @@ _running: Final[set[asyncio.Task[Any]]] = set()
 
 
 def spawn(coroutine: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
-    """Start a task that nobody has to await; its failure is logged."""
+    """Start a task whose outcome the caller takes."""
     task = asyncio.get_running_loop().create_task(coroutine, name=name)
     _running.add(task)
-    task.add_done_callback(_ended)
+    task.add_done_callback(_running.discard)
+    return task
+
+
+def in_background(coroutine: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+    """Start a task that nobody awaits until it is cancelled; should it fail, the log says so with its traceback."""
+    task = spawn(coroutine, name=name)
+    task.add_done_callback(_log_failure)
     return task
 
 
@@ -40,7 +47,6 @@ async def all_of(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-def _ended(task: asyncio.Task[Any]) -> None:
-    _running.discard(task)
+def _log_failure(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        _log.debug("task %s ended", task.get_name(), exc_info=task.exception())
+        _log.error("%s failed", task.get_name(), exc_info=task.exception())
