@@ -38,7 +38,8 @@ def folders(state: Path | None, *, keep: bool, err: TextIO) -> Iterator[tuple[Pa
 
 
 def _remove(home: Path) -> None:
-    shutil.rmtree(home, ignore_errors=True)
+    with undisturbed():
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager
