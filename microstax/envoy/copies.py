@@ -33,7 +33,7 @@ def listener(service: str) -> BuiltResource:
     keep = HttpFilter(name=names.KEEP_FILTER, typed_config=packed(mutation.keep()))
     tell = HttpFilter(name=names.COPY_FILTER, typed_config=packed(mutation.tell()))
     # Answers pass from the last filter to the first: `tell` stands behind the tap.
-    manager = listeners.transparent(name, [keep, listeners.tap(disabled=False), tell, buffer])
+    manager = listeners.transparent(name, [keep, listeners.tap(disabled=False, connection=False), tell, buffer])
     manager.early_header_mutation_extensions = []  # the copy's own headers are our own here
     manager.max_request_headers_kb = listeners.COPY_HEADERS_KB
     manager.request_timeout = _UPLOAD

@@ -68,10 +68,10 @@ def router() -> HttpFilter:
     return HttpFilter(name="envoy.filters.http.router", typed_config=packed(Router(suppress_envoy_headers=True)))
 
 
-def tap(*, disabled: bool) -> HttpFilter:
-    """Return the tap; `disabled` ones are enabled by the routes that mirror."""
+def tap(*, disabled: bool, connection: bool) -> HttpFilter:
+    """Return the tap; a `disabled` one is enabled by routes that mirror, `connection` records the client's address."""
     common = CommonExtensionConfig(admin_config=AdminConfig(config_id=names.TAP_CONFIG_ID))
-    config = Tap(common_config=common, record_headers_received_time=True, record_downstream_connection=True)
+    config = Tap(common_config=common, record_headers_received_time=True, record_downstream_connection=connection)
     return HttpFilter(name=names.TAP_FILTER, typed_config=packed(config), disabled=disabled)
 
 

@@ -51,4 +51,4 @@ def body_within(low: int, high: int) -> tuple[HeaderMatcher, ...]:
         invert_match=True,
         treat_missing_header_as_empty=True,
     )
-    return lacks(names.CHUNKED_HEADER), larger
+    return equals(names.CHUNKED_HEADER, ""), larger

@@ -11,7 +11,7 @@ one holds the baseline's time.
 
 from typing import Final
 
-from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation
+from envoy_data_plane.envoy.config.common.mutation_rules.v3 import HeaderMutation, HeaderMutationRemoveOnMatch
 from envoy_data_plane.envoy.config.core.v3 import (
     DataSource,
     HeaderValue,
@@ -26,6 +26,7 @@ from envoy_data_plane.envoy.extensions.filters.http.set_filter_state.v3 import C
 from envoy_data_plane.envoy.extensions.http.early_header_mutation.header_mutation.v3 import (
     HeaderMutation as EarlyHeaderMutation,
 )
+from envoy_data_plane.envoy.type.matcher.v3 import StringMatcher
 
 from microstax.envoy import names
 
@@ -43,20 +44,25 @@ def value(name: str, text: str) -> HeaderValueOption:
     return HeaderValueOption(header=HeaderValue(key=name, value=text), append_action=_OVERWRITE)
 
 
-def overwritten(name: str, text: str) -> list[HeaderMutation]:
-    """Take away what a client may have sent by that name (also twice), and set our own value."""
-    return [removed(name), HeaderMutation(append=value(name, text))]
+def ours() -> HeaderMutation:
+    """Take away every header that could be ours, in one pass over the headers."""
+    return HeaderMutation(remove_on_match=HeaderMutationRemoveOnMatch(key_matcher=StringMatcher(prefix=names.PREFIX)))
 
 
 def early() -> EarlyHeaderMutation:
-    """Save, before Envoy touches the headers, what it takes away or adds, and drop what a client forged."""
-    mutations = [removed(name) for name in names.REQUEST_HEADERS]
+    """Save, before Envoy touches the headers, what it takes away or adds; over what a client may have forged.
+
+    Every request pays for this, so what the client did not send is saved as an empty text instead of being removed.
+    """
     saved = {
         names.CHUNKED_HEADER: "%REQ(transfer-encoding)%",
         names.PROTO_HEADER: "%REQ(x-forwarded-proto)%",
         names.FORWARDED_HEADER: "%REQ(x-forwarded-for)%",
     }
-    mutations += [HeaderMutation(append=value(name, text)) for name, text in saved.items()]
+    mutations = [HeaderMutation(append=value(name, text)) for name, text in saved.items()]
+    for mutation in mutations:
+        if mutation.append:
+            mutation.append.keep_empty_value = True
     return EarlyHeaderMutation(mutations=mutations)
 
 
@@ -103,9 +109,9 @@ def strip(*, restore_forwarded_for: bool) -> HeaderMutationFilter:
     mutations = restored("x-forwarded-proto", names.PROTO_HEADER)
     if restore_forwarded_for:
         mutations += restored("x-forwarded-for", names.FORWARDED_HEADER)
-    mutations += [removed(name) for name in names.REQUEST_HEADERS]
-    marks = [removed(name) for name in (names.LOCAL_HEADER, names.COPY_HEADER)]
-    return HeaderMutationFilter(mutations=Mutations(request_mutations=mutations, response_mutations=marks))
+    return HeaderMutationFilter(
+        mutations=Mutations(request_mutations=[*mutations, ours()], response_mutations=[ours()])
+    )
 
 
 def without_length() -> HeaderMutationPerRoute:
@@ -115,4 +121,4 @@ def without_length() -> HeaderMutationPerRoute:
 
 def side(text: str) -> HeaderMutationFilter:
     """Say whose copy a request is."""
-    return HeaderMutationFilter(mutations=Mutations(request_mutations=overwritten(names.SIDE_HEADER, text)))
+    return _added({names.SIDE_HEADER: text})

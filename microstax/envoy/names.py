@@ -41,16 +41,8 @@ PROTO_HEADER: Final = "x-microstax-proto"
 FORWARDED_HEADER: Final = "x-microstax-forwarded"
 """Request header inside the tee: the client's x-forwarded-for, since Envoy's mirroring appends its own address."""
 
-REQUEST_HEADERS: Final = (
-    EXCHANGE_HEADER,
-    UNTIL_HEADER,
-    SIDE_HEADER,
-    PROTOCOL_HEADER,
-    CHUNKED_HEADER,
-    PROTO_HEADER,
-    FORWARDED_HEADER,
-)
-"""All request headers that are ours; none of them leaves the tee."""
+PREFIX: Final = "x-microstax-"
+"""What all our headers begin with; none of them leaves the tee."""
 
 TAP_CONFIG_ID: Final = "microstax"
 """The admin tap's id that all tap filters share (one client at a time has the whole of it)."""

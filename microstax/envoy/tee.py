@@ -32,7 +32,7 @@ def listener(service: str, address: Address) -> BuiltResource:
     name = names.tee_listener(service)
     opening = HttpFilter(name=names.EXCHANGE_FILTER, typed_config=packed(mutation.opening()), disabled=True)
     closing = HttpFilter(name=names.UNTIL_FILTER, typed_config=packed(mutation.closing()), disabled=True)
-    manager = listeners.transparent(name, [opening, listeners.tap(disabled=True), closing])
+    manager = listeners.transparent(name, [opening, listeners.tap(disabled=True, connection=True), closing])
     manager.upgrade_configs = [HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")]
     return listeners.listener(name, manager, address=cluster.socket_address(address))
 
