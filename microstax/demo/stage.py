@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, NoReturn, TextIO, TypeAlias
+from typing import Any, Final, TextIO, TypeAlias
 
 from microstax.demo.users import load_command
 from microstax.demo.workspace import Workspace
@@ -44,18 +44,22 @@ def _remove(home: Path) -> None:
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Clean up on SIGTERM as on Ctrl-C."""
+    """End on the first Ctrl-C or SIGTERM; the next ones would only keep it from cleaning up, and are ignored."""
+    ending = False
 
-    def end(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
+    def end(_number: int, _frame: FrameType | None) -> None:
+        nonlocal ending
+        if not ending:
+            ending = True
+            raise KeyboardInterrupt
 
-    with _handling({signal.SIGTERM: end}):
+    with _handling({signal.SIGTERM: end, signal.SIGINT: end}):
         yield
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let cleaning up come to its end, also under a second Ctrl-C: half of it would leave processes behind."""
+    """Let cleaning up come to its end also under Ctrl-C: half of it would leave processes behind."""
     with _handling({signal.SIGTERM: signal.SIG_IGN, signal.SIGINT: signal.SIG_IGN}):
         yield
 

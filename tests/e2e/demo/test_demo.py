@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, gone: Gone, number: 
             if "env shadow" in line:
                 break
         demo.send_signal(number)
+        time.sleep(0.3)
+        demo.send_signal(number)  # an impatient user's, which must not leave half of it behind
         _out, err = demo.communicate()
     assert demo.returncode == 130, err
     assert "Traceback" not in err
