@@ -13,13 +13,17 @@ from microstax.errors import FaultError
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_interrupt_ends_the_demo_and_the_next_ones_do_not_end_its_cleaning(number: signal.Signals) -> None:
     cleaned = []
-    with pytest.raises(KeyboardInterrupt), terminable():
+
+    def demo() -> None:
         try:
             signal.raise_signal(number)
         finally:
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGTERM)
             cleaned.append(number)
+
+    with pytest.raises(KeyboardInterrupt), terminable():
+        demo()
     assert cleaned == [number]
 
 
