@@ -1,19 +1,18 @@
 """Operations on environments: create, promote, delete."""
 
 import asyncio
-import socket
 from dataclasses import replace
 from typing import Final
 
 from microstax.blueprint import parse_environment, service_version
 from microstax.control import describe, layout, processes, queries
 from microstax.control.plane import Plane
+from microstax.control.ports import check_tee_ports
 from microstax.control.progress import Outcome, Teller
 from microstax.control.tasks import finish
 from microstax.errors import NotFoundError, PortInUseError, RefusedError, ServiceFailedError, TakenError, UsageError
 from microstax.generated.management.microstax.management.v1 import SourceFile
 from microstax.model.environment import (
-    LOOPBACK,
     EnvironmentSpec,
     PromotedService,
     Promotion,
@@ -77,7 +76,7 @@ class Environments:
     async def _create(self, name: str, file: SourceFile, tell: Teller) -> EnvironmentRecord:
         spec = parse_environment(name, file.text, file=file.name, directory=file.directory)
         self._check_free(name)
-        await asyncio.to_thread(_check_ports, spec)
+        await asyncio.to_thread(check_tee_ports, spec)
         self._check_own_ports(spec)
         record = EnvironmentRecord(spec=spec, created_ms=self._plane.now_ms())
         keys = [layout.process_port(name, service.name) for service in spec.services if service.command]
@@ -173,20 +172,6 @@ class Environments:
             for one in spec.services
         )
         return Promotion(environment=spec.name, at_ms=self._plane.now_ms(), services=services)
-
-
-def _check_ports(spec: EnvironmentSpec) -> None:
-    """Raise PortInUseError where somebody listens on a service's port: Envoy itself would share it without a word."""
-    for service in spec.services:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, service.port or 0))
-            except OSError as error:
-                raise PortInUseError(
-                    f"Port {service.port} of {service.name} cannot be used ({error.strerror}): "
-                    "stop what listens there, or give the service another port."
-                ) from error
 
 
 def _count(number: int, what: str) -> str:

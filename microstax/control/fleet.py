@@ -1,7 +1,7 @@
 """The processes that the state asks for: started in order, adopted after a crash, stopped when no longer wanted."""
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from microstax.blueprint import start_waves
@@ -32,14 +32,18 @@ class Fleet:
         self.problems: Final[dict[ProcessKey, str]] = {}
 
     async def restore(
-        self, state: State, nodes: Iterable[str], *, wanted_now: Callable[[ProcessKey], bool]
+        self,
+        state: State,
+        nodes: Iterable[str],
+        *,
+        found: Collection[ProcessKey],
+        wanted_now: Callable[[ProcessKey], bool],
     ) -> list[Coroutine[Any, Any, None]]:
-        """Take over after a restart: what runs and is wanted is kept, what nobody wants any more is stopped.
+        """Take over after a restart: of the `found`, what is wanted is kept, and what nobody wants any more is stopped.
 
         Envoys (of `nodes`) and the worker are started here. Returns what starts the services that do not run, to run
         beside serving: it asks `wanted_now` whether a user has changed their mind meanwhile.
         """
-        found = await self.runtime.open()
         specs = processes.service_processes(state)
         nodes = tuple(nodes)
         wanted = {*specs, *(layout.envoy_key(node) for node in nodes), layout.worker_key()}

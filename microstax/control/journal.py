@@ -43,15 +43,18 @@ class Journal:
 
     async def choose_ports(self, keys: Iterable[PortKey], free_port: Callable[[], int]) -> Mapping[PortKey, int]:
         """Choose a free port for every key that has none, and remember them. Raises StorageError."""
-        missing = [key for key in keys if key not in self.state.ports]
-        if missing:
-            taken = set(self.state.ports.values()) | _tee_ports(self.state)
-            chosen: dict[PortKey, int] = {}
-            for key in missing:
-                chosen[key] = _next_free(free_port, taken)
-                taken.add(chosen[key])
-            await self.commit(PutPorts(chosen))
+        await self.replace_ports([key for key in keys if key not in self.state.ports], free_port)
         return self.state.ports
+
+    async def replace_ports(self, keys: Iterable[PortKey], free_port: Callable[[], int]) -> None:
+        """Choose another free port for every key, and remember them. Raises StorageError."""
+        taken = set(self.state.ports.values()) | _tee_ports(self.state)
+        chosen: dict[PortKey, int] = {}
+        for key in keys:
+            chosen[key] = _next_free(free_port, taken)
+            taken.add(chosen[key])
+        if chosen:
+            await self.commit(PutPorts(chosen))
 
     async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> bool:
         """Apply a worker's delta, once. Raises StorageError."""

@@ -13,7 +13,7 @@ import grpc.aio
 
 from microstax.api.address import MANAGEMENT_SOCKET, management_address, socket_path, tidy_folders
 from microstax.capture.redaction import KEY_BYTES, Redaction
-from microstax.control import comparing, layout, plans, processes
+from microstax.control import comparing, layout, plans, ports, processes
 from microstax.control.envoys import envoy_binary, envoy_processes, worker_process
 from microstax.control.fleet import Fleet
 from microstax.control.intake import PRUNE_EVERY_MS, Intake
@@ -74,14 +74,19 @@ class ControlPlane:
             await self._journal.open()
             stack.push_async_callback(self._store.close)
             await self._intake.renew(comparing.examples)
+            stack.push_async_callback(self._runtime.detach)
+            found = await self._runtime.open()
+            await self._journal.replace_ports(ports.taken(self._journal.state, found), self._runtime.free_port)
             targets = Targets(self._folder, redaction=await self._redaction())
             targets.follow(self._journal.state)
             self._journal.subscribe(targets.follow)
             await self._start_publishing(stack)
             await self._start_xds(stack)
-            stack.push_async_callback(self._runtime.detach)
             missing = await self.plane.fleet.restore(
-                self._journal.state, plans.envoy_nodes(self._journal.state), wanted_now=self._is_wanted
+                self._journal.state,
+                plans.envoy_nodes(self._journal.state),
+                found=found,
+                wanted_now=self._is_wanted,
             )
             await self._intake.look()
             await self._start_management(stack, targets)

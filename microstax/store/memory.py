@@ -143,6 +143,9 @@ class MemoryStore:
 
     def _read(self, reading: CounterReading) -> None:
         key = (reading.node, reading.epoch, reading.name)
+        self._counters = {
+            one: value for one, value in self._counters.items() if one[0] != reading.node or one[1] == reading.epoch
+        }
         last = self._counters.get(key, 0)
         grown = reading.value - last if reading.value >= last else reading.value
         self._counters[key] = reading.value

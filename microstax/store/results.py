@@ -24,6 +24,9 @@ def apply_delta(db: sqlite3.Connection, delta: DeltaRecord, merge: Merge) -> boo
     for result in delta.results:
         if _current(db, result.overlay, result.generation):
             _add_result(db, result, merge)
+    for node, epoch in {(reading.node, reading.epoch) for reading in delta.readings}:
+        # An Envoy's earlier life has nothing more to say.
+        db.execute("DELETE FROM counter WHERE node = ? AND epoch <> ?", (node, epoch))
     for reading in delta.readings:
         _read_counter(db, reading)
     return True
@@ -64,7 +67,8 @@ def pairs(db: sqlite3.Connection, overlay: str, *, after: int, limit: int) -> Pa
 
 
 def prune(db: sqlite3.Connection, overlay: str, limits: PairLimits, *, now_ms: int, referenced: Collection[str]) -> int:
-    """Delete the pairs that `evicted` names."""
+    """Delete the pairs that `evicted` names, and what workers of that age said last."""
+    db.execute("DELETE FROM worker WHERE at_ms < ?", (now_ms - limits.max_age_ms,))
     rows = [
         PairRow(*row) for row in db.execute("SELECT id, at_ms, length(record) FROM pair WHERE overlay = ?", (overlay,))
     ]

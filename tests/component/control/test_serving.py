@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import stat
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -14,14 +15,14 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from microstax.api import methods
 from microstax.api.address import MANAGEMENT_SOCKET, socket_path
 from microstax.api.methods import EXIT_CODE_TRAILER, MANAGEMENT, WORKERS
-from microstax.control import layout
+from microstax.control import layout, plans
 from microstax.control.running import ControlPlane
 from microstax.errors import EXIT_FAULT, EnvoyError, FaultError, PortInUseError, StorageError, UsageError
 from microstax.runtime.fake import FakeRuntime
 from microstax.runtime.port import ProcessKey, ProcessRole
 from microstax.store.memory import MemoryStore
 from microstax.store.sqlite import DATABASE, SqliteStore
-from microstax.store.state import DropEnvironment
+from microstax.store.state import DropEnvironment, PutEnvironment
 
 
 async def test_nobody_else_on_this_machine_can_reach_it(stage: Any) -> None:
@@ -125,6 +126,41 @@ async def test_a_process_that_cannot_be_brought_back_is_a_problem_of_its_own(sta
         assert "Port 20000 is in use." in status.problems
         info = await second.call(methods.GET_ENVIRONMENT, name="prod")
         assert [one.phase for one in info.services] == ["ready", "stopped"]
+
+
+async def test_a_port_that_somebody_took_meanwhile_is_replaced(start: Any) -> None:
+    store = MemoryStore()
+    async with start(store=store) as first:
+        await first.create()
+        port = first.plane.plane.state.ports[layout.process_port("prod", "pricing")]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        async with start(store=store) as second:
+            await second.until(lambda: ProcessKey("prod", "catalog") in second.runtime.specs)
+            now = second.plane.plane.state.ports[layout.process_port("prod", "pricing")]
+            assert now != port
+            assert second.runtime.specs[ProcessKey("prod", "pricing")].environ["PORT"] == str(now)
+            tee = plans.plan_of(second.plane.plane.state, "tee~prod")
+            assert [one.upstream.port for one in tee.services if one.name == "pricing"] == [now]
+
+
+async def test_one_bad_plan_does_not_stop_the_others(stage: Any) -> None:
+    await stage.baseline()
+    await stage.create("other", "services: [{name: a, command: [x], port: 18140}]")
+    broken = replace(stage.plane.plane.state.environments["prod"], created_ms=5)
+    lost = layout.process_port("prod", "pricing")
+    journal = stage.plane.plane.journal
+    journal.state = replace(journal.state, ports={k: v for k, v in journal.state.ports.items() if k != lost})
+    await journal.commit(PutEnvironment(broken))
+    assert (await stage.create("third", "services: [{name: b, command: [x], port: 18141}]")).done
+    status = await stage.call(methods.GET_STATUS)
+    assert any("tee~prod keeps its last configuration" in one for one in status.problems)
+    assert {one.node_id: one.applied for one in status.envoys} == {
+        "tee~other": True,
+        "tee~prod": True,
+        "tee~third": True,
+    }
 
 
 async def test_what_is_deleted_while_it_comes_back_stays_away(start: Any, tmp_path: Any) -> None:

@@ -1,0 +1,50 @@
+"""What a worker is told to poll follows the state, and lags behind it where answers are still to come."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from microstax.control import coverage, targets
+from microstax.control.targets import Targets
+from microstax.store.state import State
+
+
+async def first_of(watching: Any) -> list[str]:
+    return [one.node_id for one in (await anext(watching)).targets]
+
+
+async def test_a_shadow_that_was_switched_off_is_polled_until_its_last_answers_are_in(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coverage, "DELIVERY_MS", 50)
+    await stage.baseline()
+    await stage.overlay()
+    await stage.shadow()
+    on = stage.plane.plane.state
+    shadow = replace(on.shadows["branch"], settings=replace(on.shadows["branch"].settings, branch_timeout_ms=1))
+    on = replace(on, shadows={"branch": shadow})
+    off = replace(on, shadows={"branch": replace(shadow, settings=replace(shadow.settings, enabled=False))})
+    followed = Targets(stage.folder, redaction=b"")
+    followed.follow(on)
+    watching = followed.watch("worker")
+    assert await first_of(watching) == ["tee~prod", "bridge~branch"]
+    followed.follow(off)
+    assert [one.node_id for one in followed.of_worker("worker").targets] == ["tee~prod", "bridge~branch"]
+    async with asyncio.timeout(5):
+        assert await first_of(watching) == []
+    await watching.aclose()
+    assert targets.owner("tee~prod", followed._workers) is None
+
+
+async def test_nothing_is_polled_without_a_shadow(stage: Any) -> None:
+    await stage.baseline()
+    await stage.overlay()
+    followed = Targets(stage.folder, redaction=b"")
+    watching = followed.watch("worker")
+    assert await first_of(watching) == []
+    followed.follow(stage.plane.plane.state)
+    followed.follow(State())
+    assert followed.of_worker("worker").targets == []
+    await watching.aclose()
