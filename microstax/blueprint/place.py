@@ -13,8 +13,9 @@ from microstax.blueprint.tree import Mapping, Node, Scalar, Sequence, is_null, p
 from microstax.errors import InvalidFileError, UsageError
 from microstax.model.names import check_name
 
-_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
-_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION: Final = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)?")
+_UNIT_S: Final = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+"""A number without a unit is in seconds, as in the probes of Kubernetes."""
 MAX_PORT: Final = 65535
 MAX_DURATION_S: Final = 3600.0
 _MAX_SHOWN: Final = 60
@@ -116,11 +117,11 @@ class Place:
         return self.integer(what=what, low=1, high=MAX_PORT)
 
     def seconds(self, *, what: str) -> float:
-        """Return a duration such as `500ms` or `5s` in seconds, above 0 and at most an hour."""
+        """Return a duration such as `0.5`, `500ms` or `5s` in seconds, above 0 and at most an hour."""
         text = self.text(what=what)
         found = _DURATION.fullmatch(text)
         if not found:
-            self.fail(f"{what} must be a number with a unit, such as 500ms, 5s or 1m, not {text!r}.")
+            self.fail(f"{what} must be a number of seconds, or one with a unit such as 500ms, 5s or 1m, not {text!r}.")
         seconds = float(found[1]) * _UNIT_S[found[2]]
         if not 0 < seconds <= MAX_DURATION_S:
             self.fail(f"{what} must be more than 0 and at most 1h, and {text} is not.")

@@ -109,6 +109,10 @@ def test_commands(written: str, command: tuple[str, ...]) -> None:
             "health: {path: /up, interval: 500ms, timeout: 1.5s, startPeriod: 2m}",
             HealthCheck(path="/up", interval_s=0.5, timeout_s=1.5, start_period_s=120),
         ),
+        (
+            "health: {path: /up, interval: 0.5, timeout: 2, startPeriod: 60}",
+            HealthCheck(path="/up", interval_s=0.5, timeout_s=2, start_period_s=60),
+        ),
     ],
 )
 def test_health(written: str, check: HealthCheck) -> None:
@@ -202,7 +206,11 @@ SERVICE = "services:\n  - name: catalog\n    port: 8001\n"
             "services: {a: {command: x, port: 1, health: {pth: /x}}}",
             "services.a.health: unknown field 'pth', did you mean",
         ),
-        ("services: {a: {command: x, port: 1, health: {timeout: 5}}}", "timeout must be a number with a unit, such as"),
+        (
+            "services: {a: {command: x, port: 1, health: {timeout: soon}}}",
+            "timeout must be a number of seconds, or one with",
+        ),
+        ("services: {a: {command: x, port: 1, health: {timeout: 0}}}", "timeout must be more than 0"),
         ("services: {a: {command: x, port: 1, health: {timeout: 0s}}}", "timeout must be more than 0 and at most 1h"),
         ("services: {a: {command: x, port: 1, health: {timeout: 2h}}}", "timeout must be more than 0 and at most 1h"),
         ("services: {a: {url: 'https://h', port: 1}}", "https is not possible here"),
