@@ -9,6 +9,7 @@ from microstax import __version__
 from microstax.control import coverage, layout, plans, queries
 from microstax.control.intake import Intake
 from microstax.control.plane import Plane
+from microstax.errors import StorageError
 from microstax.generated.management.microstax.management.v1 import (
     EnvoyInfo,
     EnvoyType,
@@ -78,7 +79,11 @@ class StatusReport:
     async def _shadow(self, shadow: ShadowRecord, nodes: Mapping[str, NodeStatus]) -> ShadowInfo:
         state = self._plane.state
         record = state.overlays[shadow.overlay]
-        counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
+        try:
+            counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
+        except StorageError as error:
+            # A status that fails tells nobody what is wrong.
+            counts, self._plane.journal.trouble = {}, error.message
         node = nodes.get(layout.tee_node(record.spec.baseline))
         return ShadowInfo(
             overlay=shadow.overlay,

@@ -62,23 +62,23 @@ class SqliteStore:
 
     async def results(self, overlay: str, generation: int) -> Results:
         """Read a generation's results."""
-        return await self._transact(lambda db: results.read(db, overlay, generation))
+        return await self._read(lambda db: results.read(db, overlay, generation))
 
     async def counts(self, overlay: str, generation: int) -> Mapping[tuple[str, str], int]:
         """Read a generation's counts."""
-        return await self._transact(lambda db: results.counts(db, overlay, generation))
+        return await self._read(lambda db: results.counts(db, overlay, generation))
 
     async def last_delta_ms(self) -> int:
         """Read the newest delta's time."""
-        return await self._transact(results.last_delta_ms)
+        return await self._read(results.last_delta_ms)
 
     async def pair(self, overlay: str, pair_id: str) -> bytes | None:
         """Read one pair."""
-        return await self._transact(lambda db: results.pair(db, overlay, pair_id))
+        return await self._read(lambda db: results.pair(db, overlay, pair_id))
 
     async def pairs(self, overlay: str, *, after: int = 0, limit: int = 100) -> PairPage:
         """Read a page of pairs."""
-        return await self._transact(lambda db: results.pairs(db, overlay, after=after, limit=limit))
+        return await self._read(lambda db: results.pairs(db, overlay, after=after, limit=limit))
 
     async def prune_pairs(self, overlay: str, limits: PairLimits, *, now_ms: int, referenced: Collection[str]) -> int:
         """Delete what is over the limits."""
@@ -102,12 +102,16 @@ class SqliteStore:
         prepare(self._connection, str(self._path))
         return rows.load(self._connection)
 
-    async def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        # Without the write lock, so that reading goes on where writing cannot.
+        return await self._transact(work, begin="BEGIN")
+
+    async def _transact(self, work: Callable[[sqlite3.Connection], T], *, begin: str = "BEGIN IMMEDIATE") -> T:
         def transaction() -> T:
             db = self._connection
             if db is None:
                 raise StorageError(f"{self._path} is closed: the control plane is shutting down.")
-            db.execute("BEGIN IMMEDIATE")
+            db.execute(begin)
             try:
                 result = work(db)
             except BaseException:

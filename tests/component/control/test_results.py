@@ -286,8 +286,12 @@ async def test_the_budget_lowers_the_share_in_force(shadowed: Any, worker: FakeW
     for second in range(1, 6):
         await worker.submit(at_ms=second * 1000, counters={f"{COPY}.upstream_rq_total": second * 150})
     assert await shares(shadowed) == (1_000_000, 1_000_000)
+    before = shadowed.plane.xds.snapshot("tee~prod")
     await worker.submit(at_ms=7000, counters={f"{COPY}.upstream_rq_total": 750 + 4000})
     assert await shares(shadowed) == (1_000_000, 90_000)
+    await shadowed.plane.plane.publisher.settled("tee~prod")
+    changed = shadowed.plane.xds.snapshot("tee~prod").changed_since(before)
+    assert [type_url.rpartition(".")[2] for type_url in changed] == ["Runtime"]
 
 
 async def shares(stage: Any) -> tuple[int, int]:

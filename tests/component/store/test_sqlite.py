@@ -112,3 +112,16 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="closed"):
         await store.prune_pairs("x", PairLimits(), now_ms=0, referenced=())
     await store.close()
+
+
+async def test_what_is_there_can_be_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await store.open()
+    assert store._connection is not None
+    connection = store._connection
+    await store._run(lambda: connection.execute("PRAGMA query_only = ON").fetchall())
+    assert (await store.results("x", 1)).counts == {}
+    assert await store.last_delta_ms() == 0
+    with pytest.raises(StorageError, match="cannot be written"):
+        await store.commit(PutRule(RuleRecord(id=1)))
+    await store.close()

@@ -107,6 +107,30 @@ def test_kill_9_of_everything_but_production_costs_no_request(machine: Any, load
     assert [(one["kind"], one["path"]) for one in shapes] == [("type", "$.price")]
 
 
+def test_a_tee_that_was_killed_comes_back_and_the_account_still_holds(machine: Any, load: Any) -> None:
+    port = machine.free_port()
+    machine.baseline(f"services: [{{name: shop, command: [{machine.python}, shop.py, v1], port: {port}}}]")
+    machine.overlay(f"services: [{{name: shop, command: [{machine.python}, shop.py, v1]}}]")
+    machine.shadow(control="none", max_rps=10_000)
+    with load(port) as users:
+        machine.until(lambda: machine.paired() > 50)
+    first = users.ok
+    machine.until(lambda: machine.report()["coverage"]["mirrored"] == first)
+    tee = next(envoy for envoy in machine.status().envoys if envoy.role == "tee")
+    os.kill(tee.pid, signal.SIGKILL)
+    machine.until(
+        lambda: any(one.role == "tee" and one.applied and one.pid != tee.pid for one in machine.status().envoys)
+    )
+    paired = machine.paired()
+    with load(port) as users:
+        machine.until(lambda: machine.paired() > paired + 50)
+    assert users.failures == []
+    machine.until(lambda: machine.report()["coverage"]["mirrored"] >= first + users.ok)
+    report = machine.report()
+    assert adds_up(report)
+    assert report["coverage"]["mirrored"] == first + users.ok
+
+
 def test_a_second_up_changes_nothing_and_down_leaves_nothing(machine: Any) -> None:
     pid = machine.status().pid
     second = machine.run("up", "--detach")
