@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -217,15 +218,16 @@ class ScriptedTap:
             self._runner = None
             self.path.unlink(missing_ok=True)
 
-    def send(self, *traces: bytes, piece: int | None = None) -> Self:
+    def send(self, *traces: bytes, piece: int | None = None, after_s: float = 0) -> Self:
         """Answer a poll with traces, in pieces of `piece` bytes."""
-        return self.send_raw(delimited(traces), piece=piece)
+        return self.send_raw(delimited(traces), piece=piece, after_s=after_s)
 
-    def send_raw(self, data: bytes, *, piece: int | None = None) -> Self:
+    def send_raw(self, data: bytes, *, piece: int | None = None, after_s: float = 0) -> Self:
         """Answer a poll with any bytes."""
         size = piece or max(len(data), 1)
 
         async def step(_: web.Request, response: web.StreamResponse) -> None:
+            await asyncio.sleep(after_s)
             for start in range(0, len(data), size):
                 await response.write(data[start : start + size])
 
@@ -267,7 +269,8 @@ class ScriptedTap:
         step = self._steps.popleft() if self._steps else _wait_out(asked)
         response = web.StreamResponse(status=step.status)
         await response.prepare(request)
-        await step.body(request, response)
+        with suppress(ConnectionResetError):  # the client gave up
+            await step.body(request, response)
         return response
 
     async def _stats(self, _: web.Request) -> web.Response:

@@ -21,7 +21,8 @@ POLL_MS: Final = 500
 GRACE_S: Final = 2.0
 """How long after its own timeout a poll may end. A tap that a listener update detached never does."""
 
-_READ_BYTES: Final = 256 * 1024
+_READ_BYTES: Final = 64 * 1024
+_BUFFER_BYTES: Final = 4 * 1024 * 1024
 _FIRST_PAUSE_S: Final = 0.05
 _LAST_PAUSE_S: Final = 1.0
 _OK: Final = 200
@@ -70,6 +71,8 @@ class TapPoller:
     request: makes the body of a `POST /tap` that is answered after at most `poll_ms`.
     on_chunk: takes what came; must not block.
     on_failure: is told each failed attempt.
+    between: set while no answer is on its way. Who reads chunks in the same loop should wait for it: Envoy opens the
+        next poll only when its socket has room again, so an answer must be taken in at once.
     polls: how many were answered to the end; answers: how many were accepted, the number that chunks carry.
     """
 
@@ -81,15 +84,17 @@ class TapPoller:
     grace_s: float = GRACE_S
     polls: int = 0
     answers: int = 0
+    between: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def stop(self) -> None:
-        """Ask for no more; `run` ends when the polls under way have been answered."""
+        """Ask for no more; `run` ends when the poll under way has been answered, and one sent ahead is given up."""
         self._stopping.set()
 
     async def run(self) -> None:
         """Poll until `stop`, whatever becomes of the Envoy."""
         pause = _FIRST_PAUSE_S
+        self.between.set()
         while not self._stopping.is_set():
             polls = self.polls
             try:
@@ -113,6 +118,7 @@ class TapPoller:
         except BrokenAnswerError as error:
             raise _FailedError(PollProblem.BROKEN, str(error)) from error
         finally:
+            self.between.set()
             writer.close()
 
     async def _poll(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -127,6 +133,7 @@ class TapPoller:
                         if status == _OK and not self._stopping.is_set():
                             writer.write(client.post("/tap", self.request()))
                     case Received(data) if status == _OK:
+                        self.between.clear()
                         self.on_chunk(Chunk(self.answers, data, time.time_ns() // 1000))
                     case Received(data):
                         refusal += data
@@ -134,7 +141,8 @@ class TapPoller:
                         if status != _OK:
                             raise _refused(status, refusal)
                         self.polls += 1
-                        if closing:
+                        self.between.set()
+                        if closing or self._stopping.is_set():
                             return
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
@@ -150,9 +158,9 @@ class TapPoller:
 
 async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     if address.startswith("unix:"):
-        return await asyncio.open_unix_connection(address.removeprefix("unix:"), limit=_READ_BYTES)
+        return await asyncio.open_unix_connection(address.removeprefix("unix:"), limit=_BUFFER_BYTES)
     host, _, port = address.rpartition(":")
-    return await asyncio.open_connection(host, int(port), limit=_READ_BYTES)
+    return await asyncio.open_connection(host, int(port), limit=_BUFFER_BYTES)
 
 
 def _refused(status: int, body: bytes) -> _FailedError:

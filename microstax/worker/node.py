@@ -36,20 +36,21 @@ COUNT_S: Final = 1.0
 BRIDGE: Final = "bridge"
 _ENVOY_BYTES: Final = 64 * 1024 * 1024
 """What one poll may make an Envoy hold."""
-_FEWEST_TRACES, _MOST_TRACES = 100, 2_000
+_ANSWER_BYTES: Final = 512 * 1024
+"""What an answer should have: above 1 MiB, Envoy does not look at the next poll before we have read most of it."""
+_FEWEST_TRACES: Final = 50
 _HEADER_BYTES: Final = 4 * 1024
-_HEADROOM: Final = 16
-"""How much larger than the mean so far the traces of the next poll may be."""
 
 
 def traces_per_poll(*, max_body: int, mean_bytes: float | None) -> int:
-    """Return how many traces one poll may wait for, so that an Envoy holds no more than 64 MiB of them.
+    """Return how many traces one poll may wait for.
 
     `mean_bytes` is the mean size of the traces so far, None before the first; `max_body` what the tap keeps of a body.
+    Were all traces suddenly as large as they can be, an Envoy would still hold no more than 64 MiB.
     """
     largest = max_body + _HEADER_BYTES
-    expected = largest if mean_bytes is None else min(largest, _HEADROOM * max(mean_bytes, 1.0))
-    return int(min(max(_ENVOY_BYTES / expected, _FEWEST_TRACES), _MOST_TRACES))
+    wanted = _ANSWER_BYTES / max(mean_bytes or _HEADER_BYTES, 1.0)
+    return int(max(1, min(max(wanted, _FEWEST_TRACES), _ENVOY_BYTES / largest)))
 
 
 @dataclass(slots=True)
@@ -160,8 +161,10 @@ class Node:
 
     async def _read(self) -> None:
         while True:
-            self._feed(await self.inbox.get())
-            await asyncio.sleep(0)  # a full inbox must not keep the poller from running
+            chunk = await self.inbox.get()
+            await asyncio.sleep(0)
+            await self._poller.between.wait()
+            self._feed(chunk)
 
     def _feed(self, chunk: Chunk) -> None:
         try:

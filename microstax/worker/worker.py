@@ -19,7 +19,9 @@ from microstax.worker.notices import Notices
 
 FLUSH_S: Final = 0.5
 HEARTBEAT_S: Final = 5.0
-LAST_WORD_S: Final = 2.0
+LAST_POLLS_S: Final = 2.5
+LAST_WORD_S: Final = 1.5
+"""Both together stay below the five seconds after which a runtime kills."""
 _FIRST_PAUSE_S: Final = 0.1
 _LAST_PAUSE_S: Final = 2.0
 _log: Final = logging.getLogger("microstax.worker")
@@ -129,7 +131,7 @@ class Worker:
         for running in ending:
             running.node.stop()
         if ending:
-            await asyncio.wait([running.task for running in ending], timeout=LAST_WORD_S)
+            await asyncio.wait([running.task for running in ending], timeout=LAST_POLLS_S)
         for running in ending:
             running.task.cancel()
             _log.info("no longer watching %s", running.node.target.node_id)

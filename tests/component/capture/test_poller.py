@@ -180,10 +180,9 @@ async def test_nobody_there(tmp_path: Path) -> None:
 
 async def test_stop_takes_the_last_traces_along(tap: ScriptedTap) -> None:
     watched = Watched(tap.address)
-    tap.send(b"one")
+    tap.send(b"one").send(b"last", after_s=0.2)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         group.create_task(watched.poller.run())
         await watched.until_traces(b"one")
-        tap.send(b"last")
         watched.poller.stop()
     assert watched.traces() == [b"one", b"last"]

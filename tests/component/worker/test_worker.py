@@ -130,8 +130,8 @@ async def test_the_end_takes_along_what_was_captured(
     control.aim(target)
     tap.send(*pair("id-1"))
     await control.until_paired(1)
-    half = captured("half")
-    tap.send(*pair("id-2"), half)
+    tap.send(*pair("id-2"), captured("half", Side.BRANCH))
+    await control.until_paired(2)
     assert await worker.end() == 0
     assert control.paired == 2
     assert control.not_compared == {"capture_gap": 1}
