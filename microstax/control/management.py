@@ -7,6 +7,7 @@ from microstax.api import methods
 from microstax.api.methods import Method
 from microstax.control import describe, queries
 from microstax.control.environments import Environments
+from microstax.control.intake import Intake
 from microstax.control.logs import Logs
 from microstax.control.overlays import Overlays
 from microstax.control.plane import Plane
@@ -23,12 +24,14 @@ from microstax.generated.management.microstax.management import v1
 class Management:
     """Answers the calls. `shut_down` stops everything and then this control plane."""
 
-    def __init__(self, plane: Plane, *, reports: Reports, status: StatusReport, shut_down: Operation) -> None:
+    def __init__(
+        self, plane: Plane, *, intake: Intake, reports: Reports, status: StatusReport, shut_down: Operation
+    ) -> None:
         self._plane: Final = plane
         self._reports: Final = reports
         self._status: Final = status
         self._shut_down: Final = shut_down
-        self._shadows: Final = Shadows(plane)
+        self._shadows: Final = Shadows(plane, is_watched=lambda: bool(intake.workers))
         self._environments: Final = Environments(plane)
         self._overlays: Final = Overlays(plane, self._shadows)
         self._rules: Final = Rules(plane)

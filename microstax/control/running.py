@@ -74,12 +74,14 @@ class ControlPlane:
             await self._journal.open()
             stack.push_async_callback(self._store.close)
             await self._intake.renew(comparing.examples)
+            targets = Targets(self._folder, redaction=await self._redaction())
+            self._journal.subscribe(targets.follow)
+            # Listening comes before starting anything: an address that cannot be had leaves nothing behind.
+            management = self._management(targets)
             stack.push_async_callback(self._runtime.detach)
             found = await self._runtime.open()
             await self._journal.replace_ports(ports.taken(self._journal.state, found), self._runtime.free_port)
-            targets = Targets(self._folder, redaction=await self._redaction())
             targets.follow(self._journal.state)
-            self._journal.subscribe(targets.follow)
             await self._start_publishing(stack)
             await self._start_xds(stack)
             missing = await self.plane.fleet.restore(
@@ -89,7 +91,8 @@ class ControlPlane:
                 wanted_now=self._is_wanted,
             )
             await self._intake.look()
-            await self._start_management(stack, targets)
+            await management.start()
+            stack.push_async_callback(management.stop, GRACE_S)
             for number, starting in enumerate(missing):
                 self._in_background(stack, starting, name=f"restore {number}")
             self._in_background(stack, self._tidy(), name="tidy")
@@ -133,9 +136,10 @@ class ControlPlane:
         stack.push_async_callback(server.stop, GRACE_S)
         stack.push_async_callback(self.xds.stop, 0)
 
-    async def _start_management(self, stack: AsyncExitStack, targets: Targets) -> None:
+    def _management(self, targets: Targets) -> grpc.aio.Server:
         management = Management(
             self.plane,
+            intake=self._intake,
             reports=Reports(self.plane, self._intake, build=comparing.report),
             status=StatusReport(self.plane, self._intake, folder=self._folder, nodes=self.xds.status),
             shut_down=self._shut_down,
@@ -145,8 +149,7 @@ class ControlPlane:
         bind_socket(server, socket_path(self._folder, MANAGEMENT_SOCKET))
         if self._listen is not None:
             _bind_tcp(server, self._listen)
-        await server.start()
-        stack.push_async_callback(server.stop, GRACE_S)
+        return server
 
     async def _shut_down(self, tell: Teller) -> Outcome:
         tell.say("stopping services, Envoys and the worker")

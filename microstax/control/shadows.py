@@ -5,6 +5,7 @@ traffic. Enabling a shadow that was off, and changing what is compared (methods,
 a new generation: the report starts anew, since old counts would not mean the same. A new sample or budget does not.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -22,10 +23,11 @@ from microstax.store.state import OverlayRecord, PutShadow, ShadowRecord, State,
 
 
 class Shadows:
-    """Switches shadows."""
+    """Switches shadows. `is_watched` tells whether a worker is there to compare."""
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, *, is_watched: Callable[[], bool]) -> None:
         self._plane: Final = plane
+        self._is_watched: Final = is_watched
 
     async def enable(self, name: str, wish: Wish, tell: Teller) -> Outcome:
         """Mirror, or mirror with other settings. The previous state comes back when Envoy does not take it."""
@@ -44,6 +46,8 @@ class Shadows:
                 await finish(self._revert(record, before), name=f"revert {name}")
                 raise
             await self._stop_unwanted_controls(record)
+            if not self._is_watched():
+                tell.warn("No worker is connected, so nothing is compared until one is: see 'microstax status'.")
             return Outcome(message=_mirroring(self._plane.state, record, shadow))
 
     async def disable(self, name: str, tell: Teller) -> Outcome:

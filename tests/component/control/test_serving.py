@@ -211,10 +211,12 @@ async def test_a_port_in_use_is_named(start: Any, tmp_path: Any) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        plane = ControlPlane(tmp_path, listen=address, runtime=FakeRuntime(folder=tmp_path), store=MemoryStore())
+        runtime = FakeRuntime(folder=tmp_path)
+        plane = ControlPlane(tmp_path, listen=address, runtime=runtime, store=MemoryStore())
         with pytest.raises(PortInUseError, match=address):
             async with plane.serving():
                 pass
+        assert runtime.calls == []
 
 
 async def test_a_missing_envoy_is_told(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
