@@ -81,6 +81,15 @@ def tidy_folders(state: Path) -> None:
         _short_folder(state).rmdir()
 
 
+def remove_sockets(state: Path) -> None:
+    """Remove the sockets of a state folder whose control plane and Envoys are gone. Idempotent."""
+    for folder in (state, _short_folder(state)):
+        for path in folder.glob("*.sock"):
+            if path.is_socket():
+                path.unlink(missing_ok=True)
+    tidy_folders(state)
+
+
 def _short_folder(state: Path) -> Path:
     # Not $XDG_RUNTIME_DIR: a shell may have it where a service started at boot has not, and both must agree.
     digest = hashlib.sha256(os.fsencode(os.path.realpath(state))).hexdigest()[:16]

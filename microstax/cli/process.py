@@ -8,7 +8,7 @@ import click
 from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.progress import follow
 from microstax.cli.shape import command
-from microstax.errors import FaultError
+from microstax.errors import ControlPlaneUnreachableError, FaultError
 
 STOP_S: Final = 15.0
 """How long an interpreter that has nothing left to do may take to end."""
@@ -42,12 +42,26 @@ def down(settings: Settings) -> None:
     """Stop the control plane and everything that it started.
 
     Its Envoys, workers and services end; servers that ran before (`url`) are left alone, and so is what was found.
+    Where the control plane was killed, what it left running is stopped all the same.
     """
     from microstax.api.methods import SHUTDOWN
 
-    with settings.client() as client:
-        follow(settings, client.stream(SHUTDOWN, SHUTDOWN.request()))
+    try:
+        with settings.client() as client:
+            follow(settings, client.stream(SHUTDOWN, SHUTDOWN.request()))
+    except ControlPlaneUnreachableError:
+        if not _stop_leftovers(settings):
+            raise
     _wait_until_free(settings)
+
+
+def _stop_leftovers(settings: Settings) -> bool:
+    from microstax.control.leftovers import stop_leftovers
+
+    count = stop_leftovers(settings.state_dir)
+    if count:
+        settings.say(f"The control plane was gone already; {count} processes that it had left are stopped.")
+    return count > 0
 
 
 def _wait_until_free(settings: Settings) -> None:

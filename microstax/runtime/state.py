@@ -47,6 +47,14 @@ class StateLock:
             self._descriptor = None
 
 
+def was_used(state: Path) -> bool:
+    """Tell whether a control plane ever ran with a state folder that we may look into."""
+    try:
+        return (state / LOCK_FILE).is_file()
+    except OSError:
+        return False
+
+
 def lock_holder(state: Path) -> int | None:
     """Return the pid of the control plane that holds a state folder, or None if none does."""
     try:
