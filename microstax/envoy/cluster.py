@@ -17,6 +17,7 @@ from envoy_data_plane.envoy.config.cluster.v3 import (
 from envoy_data_plane.envoy.config.core.v3 import Address as EnvoyAddress
 from envoy_data_plane.envoy.config.core.v3 import (
     EnvoyInternalAddress,
+    Http1ProtocolOptions,
     Http2ProtocolOptions,
     RoutingPriority,
     SocketAddress,
@@ -78,7 +79,9 @@ def _options(protocol: str | None, filters: Sequence[HttpFilter]) -> HttpProtoco
             http_protocol_options=http1_options(), http2_protocol_options=Http2ProtocolOptions()
         )
     elif protocol == names.H1:
-        options.explicit_http_config = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=http1_options())
+        # The letters of header names are lost on the way here (HTTP/2), and nobody reads those of the answer.
+        plain = Http1ProtocolOptions(enable_trailers=True)
+        options.explicit_http_config = HttpProtocolOptionsExplicitHttpConfig(http_protocol_options=plain)
     else:
         options.explicit_http_config = HttpProtocolOptionsExplicitHttpConfig(
             http2_protocol_options=Http2ProtocolOptions()
