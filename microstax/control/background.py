@@ -3,10 +3,12 @@
 import json
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from microstax.control.launch import READY_VARIABLE
-from microstax.errors import MicrostaxError
+from microstax.control.layout import LOG_FILE
+from microstax.errors import EXIT_FAULT, MicrostaxError
 
 
 def main() -> int:
@@ -15,9 +17,12 @@ def main() -> int:
     os.set_inheritable(pipe, False)  # the function's signature
     folder, *rest = sys.argv[1:]
 
+    told: list[int] = []
+
     def tell(answer: dict[str, object]) -> None:
-        os.write(pipe, json.dumps(answer).encode())
-        os.close(pipe)
+        if not told:  # what fails after the start has nobody who waits for it
+            told.append(os.write(pipe, json.dumps(answer).encode()))
+            os.close(pipe)
 
     try:
         from microstax.control.serve import run  # what fails here must be told as well
@@ -26,6 +31,12 @@ def main() -> int:
     except MicrostaxError as error:
         tell({"ready": False, "message": error.message, "exit_code": error.exit_code})
         return error.exit_code
+    except Exception as error:  # noqa: BLE001  # a mistake of ours: a sentence to the user, the traceback to the log
+        traceback.print_exc()
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        message = f"The control plane could not start ({what}): {Path(folder) / LOG_FILE} has the details; report them."
+        tell({"ready": False, "message": message, "exit_code": EXIT_FAULT})
+        return EXIT_FAULT
 
 
 if __name__ == "__main__":

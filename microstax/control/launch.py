@@ -13,6 +13,7 @@ from microstax.errors import EXIT_FAULT, FaultError, MicrostaxError
 
 READY_VARIABLE: Final = "MICROSTAX_READY_FD"
 _TAIL: Final = 2_000
+_TRACEBACK: Final = "Traceback (most recent call last)"
 
 
 class StartError(MicrostaxError):
@@ -34,6 +35,7 @@ def detach(state_dir: Path, *, listen: str | None = None) -> str:
     read_end, write_end = os.pipe()
     try:
         with _open_log(log_path) as log:
+            written = log.tell()
             process = subprocess.Popen(
                 [sys.executable, "-m", "microstax.control.background", str(state_dir), *([listen] if listen else [])],
                 stdin=subprocess.DEVNULL,
@@ -48,8 +50,8 @@ def detach(state_dir: Path, *, listen: str | None = None) -> str:
     with os.fdopen(read_end, "rb") as pipe:
         answer = pipe.read()
     if not answer or not json.loads(answer)["ready"]:
-        process.wait()
-        raise _why_not(answer, log_path)
+        code = process.wait()
+        raise _why_not(answer) if answer else FaultError(_silent_end(code, log_path, written))
     process.returncode = 0  # it is meant to go on; without this the destructor would complain that it does
     return f"microstax runs in the background (process {process.pid}); its log is {log_path}."
 
@@ -58,12 +60,22 @@ def _open_log(path: Path) -> Any:
     try:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
     except OSError as error:
-        raise FaultError(f"{path} cannot be written ({error.strerror}).") from error
+        raise FaultError(
+            f"{path} cannot be written ({error.strerror}): give yourself access to it, or name another "
+            "state folder with --state."
+        ) from error
 
 
-def _why_not(answer: bytes, log_path: Path) -> MicrostaxError:
-    if not answer:
-        end = log_path.read_bytes()[-_TAIL:].decode("utf-8", "replace").rstrip()
-        return FaultError(f"The control plane ended before it was ready. The end of its log, {log_path}:\n{end}")
+def _silent_end(code: int, log_path: Path, written: int) -> str:
+    """Return what is known of a process that ended without a word; `written` is how long its log was before it."""
+    how = f"with exit code {code}" if code >= 0 else f"by signal {-code}"
+    end = log_path.read_bytes()[written:][-_TAIL:].decode("utf-8", "replace").rstrip()
+    if _TRACEBACK in end:
+        end = end.splitlines()[-1]
+    said = f"says:\n{end}" if end else "is empty."
+    return f"The control plane ended {how} before it was ready. Its log, {log_path}, {said}"
+
+
+def _why_not(answer: bytes) -> MicrostaxError:
     told = json.loads(answer)
     return StartError(told["message"], exit_code=int(told.get("exit_code", EXIT_FAULT)))

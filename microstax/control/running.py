@@ -29,7 +29,7 @@ from microstax.control.targets import Targets
 from microstax.control.tasks import finish, in_background
 from microstax.control.workers import Workers
 from microstax.envoy import build
-from microstax.errors import MicrostaxError, PortInUseError, UsageError
+from microstax.errors import FaultError, MicrostaxError, PortInUseError, UsageError
 from microstax.model.plan import EnvoyPlan
 from microstax.runtime.local import LocalRuntime
 from microstax.runtime.port import ProcessKey, Runtime
@@ -190,11 +190,17 @@ def build_resources(plan: EnvoyPlan) -> Iterable[Resource]:
 
 
 def bind_socket(server: grpc.aio.Server, path: Path) -> None:
-    """Listen on a unix socket that only we may open; one that was left behind is replaced."""
-    path.unlink(missing_ok=True)
+    """Listen on a unix socket that only we may open; one that was left behind is replaced. Raises FaultError."""
     mask = os.umask(0o177)
     try:
+        path.unlink(missing_ok=True)
         server.add_insecure_port(f"unix:{path}")
+    except (OSError, RuntimeError) as error:  # grpc raises the latter and does not say why
+        reason = f" ({error.strerror})" if isinstance(error, OSError) else ""
+        raise FaultError(
+            f"The socket {path} cannot be made{reason}: give yourself access to its folder, make room, or name another "
+            "state folder with --state."
+        ) from error
     finally:
         os.umask(mask)
 

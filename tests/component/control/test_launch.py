@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from microstax.api import methods
-from microstax.api.address import management_address
+from microstax.api.address import MANAGEMENT_SOCKET, management_address
 from microstax.api.client import Client
 from microstax.control.launch import detach
 from microstax.control.layout import LOG_FILE
@@ -48,5 +48,52 @@ def test_a_process_that_dies_without_a_word_is_told_with_the_end_of_its_log(
     broken.mkdir()
     (broken / "sitecustomize.py").write_text("import os\nprint('no luck today', flush=True)\nos._exit(3)\n")
     monkeypatch.setenv("PYTHONPATH", str(broken))
-    with pytest.raises(MicrostaxError, match="(?s)ended before it was ready.*no luck today"):
+    with pytest.raises(MicrostaxError, match="(?s)ended with exit code 3 before it was ready.*no luck today"):
         detach(tmp_path / "state")
+
+
+def test_what_another_control_plane_logged_is_no_reason_of_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "site"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    monkeypatch.setenv("PYTHONPATH", str(broken))
+    (tmp_path / LOG_FILE).write_text("an old story\n")
+    with pytest.raises(MicrostaxError, match="ended by signal 9 before it was ready.*is empty") as caught:
+        detach(tmp_path)
+    assert "an old story" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("mistake", "sentence"),
+    [
+        (
+            "import microstax.control.serve as s\ns.run = lambda *a, **k: 1 / 0\n",
+            r"could not start \(ZeroDivisionError",
+        ),
+        ("raise SystemExit('no such module')\n", "no such module"),
+        ("import sys\nsys.modules['microstax.control.layout'] = None\n", "ModuleNotFoundError: import of microstax"),
+    ],
+)
+def test_nobody_sees_a_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str, sentence: str) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(mistake)
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    with pytest.raises(MicrostaxError, match=sentence) as caught:
+        detach(tmp_path / "state")
+    assert "Traceback" not in caught.value.message
+    assert caught.value.exit_code == EXIT_FAULT
+
+
+def test_a_log_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / LOG_FILE).mkdir()
+    with pytest.raises(MicrostaxError, match=r"Is a directory\).*--state"):
+        detach(tmp_path)
+
+
+def test_a_socket_that_cannot_be_replaced(tmp_path: Path) -> None:
+    (tmp_path / MANAGEMENT_SOCKET).mkdir()
+    with pytest.raises(MicrostaxError, match=r"management\.sock cannot be made \(Is a directory\).*--state"):
+        detach(tmp_path)
