@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -41,6 +42,7 @@ class Intake:
         self._histories: dict[tuple[str, int, str], MirrorHistory] = {}
         self._budgets: dict[tuple[str, int, str], budget.Budget] = {}
         self.workers: dict[str, WorkerSeen] = {}
+        self._streams: Counter[str] = Counter()
 
     async def submit(self, delta: Delta) -> DeltaAck:
         """Apply a delta, once; raises UsageError for one that makes no sense, StorageError where it cannot be kept."""
@@ -56,12 +58,16 @@ class Intake:
 
     def hello(self, worker_id: str, pid: int) -> None:
         """Note that a worker asked for its targets."""
+        self._streams[worker_id] += 1
         seen = self.workers.get(worker_id, WorkerSeen(worker_id=worker_id))
         self.workers[worker_id] = replace(seen, pid=pid, seen_ms=self._plane.now_ms())
 
     def farewell(self, worker_id: str) -> None:
-        """Note that a worker's stream ended."""
-        self.workers.pop(worker_id, None)
+        """Note that a worker's stream ended; one that has asked again meanwhile is still there."""
+        self._streams[worker_id] -= 1
+        if not self._streams[worker_id]:
+            del self._streams[worker_id]
+            self.workers.pop(worker_id, None)
 
     async def look(self) -> None:
         """Read the counts as they were when the last control plane ended, so that what is old is known to be old."""
@@ -141,11 +147,12 @@ class Intake:
             )
 
     def _see(self, delta: Delta) -> None:
-        seen = self.workers.get(delta.worker_id, WorkerSeen(worker_id=delta.worker_id))
-        paired = sum(one.paired for one in delta.services)
-        self.workers[delta.worker_id] = replace(
-            seen, seen_ms=self._plane.now_ms(), pairs=seen.pairs + paired, lag_ms=delta.lag_ms
-        )
+        seen = self.workers.get(delta.worker_id)
+        if seen is not None:  # else it is gone, and this is the last that it said
+            paired = sum(one.paired for one in delta.services)
+            self.workers[delta.worker_id] = replace(
+                seen, seen_ms=self._plane.now_ms(), pairs=seen.pairs + paired, lag_ms=delta.lag_ms
+            )
 
 
 def delta_record(state: State, delta: Delta) -> DeltaRecord:

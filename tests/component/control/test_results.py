@@ -305,12 +305,17 @@ async def watch(client: AsyncClient, name: str) -> AsyncIterator[v1.TargetList]:
 
 
 async def test_a_worker_that_leaves_is_forgotten(shadowed: Any) -> None:
-    lists = watch(shadowed.client, "worker-1")
+    lists, again = watch(shadowed.client, "worker-1"), watch(shadowed.client, "worker-1")
     await anext(lists)
+    await anext(again)
     await lists.aclose()
+    await FakeWorker(shadowed.client).compare(2)
+    assert [one.pairs for one in (await shadowed.call(methods.GET_STATUS)).workers] == [2]
+    await again.aclose()
     async with asyncio.timeout(5):
         while (await shadowed.call(methods.GET_STATUS)).workers:  # noqa: ASYNC110  # the server learns it by itself
             await asyncio.sleep(0.01)
+    await FakeWorker(shadowed.client, "worker-2").compare(2)
     assert any("No worker is connected" in one for one in (await shadowed.call(methods.GET_STATUS)).problems)
 
 

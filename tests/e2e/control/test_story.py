@@ -35,6 +35,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.every_envoy
 def test_two_servers_of_ones_own_differ_in_the_way_that_they_do(machine: Any, own_server: Callable[..., Any]) -> None:
     baseline = own_server({"price": 12, "tags": ["a", "b"], "name": "lamp"})
     branch = own_server({"price": "12", "tags": ["a", "b"], "name": "lamp"})
