@@ -12,10 +12,12 @@ from microstax.diff.latency_verdict import latency_report
 from microstax.diff.sentences import reasons_of
 from microstax.diff.tally import Tally
 from microstax.diff.verdict import Counts, Judgement, Policy, judge
+from microstax.errors import UndecidedError
 from microstax.model.difference import HeaderKind, ShapeKind
 from microstax.model.ignore import IgnoreRule, check_kind
 from microstax.model.report import Coverage, EndpointReport, ReportDocument, ServiceReport, Verdict
 
+_LISTED = 5
 _ORDER = {"different": 0, "undecided": 1, "not comparable": 2, "same": 3}
 _VALUE_KINDS = {(SHAPE, ShapeKind.ORDER.value), (HEADER, HeaderKind.VALUE.value)}
 
@@ -63,7 +65,11 @@ class _Endpoint:
 
 
 def build_report(given: ReportInput) -> ReportDocument:
-    """Return the report document. Raises UsageError for an unknown `kind`."""
+    """Return the report document.
+
+    Raises UsageError for an unknown `kind`, UndecidedError for an `endpoint` that nothing was compared of while there
+    are others: it may be misspelt, or not have been called yet.
+    """
     check_kind(given.kind)
     hidden = Hidden(given.ignore_rules)
     endpoints = [
@@ -73,6 +79,8 @@ def build_report(given: ReportInput) -> ReportDocument:
     ]
     _judge(endpoints, given.policy)
     shown = [endpoint for endpoint in endpoints if _is_shown(endpoint, given)]
+    if given.endpoint and not shown:
+        _check_endpoint(given, endpoints)
     reports = [(endpoint.service, _endpoint_report(endpoint, given)) for endpoint in shown]
     return _document(given, endpoints=shown, reports=reports, hidden=hidden)
 
@@ -148,6 +156,14 @@ def _spike_counts(aggregate: EndpointAggregate) -> Counts:
 
 def _is_shown(endpoint: _Endpoint, given: ReportInput) -> bool:
     return given.service in ("", endpoint.service) and given.endpoint in ("", endpoint.name)
+
+
+def _check_endpoint(given: ReportInput, endpoints: list[_Endpoint]) -> None:
+    known = [endpoint.name for endpoint in endpoints if given.service in ("", endpoint.service)]
+    if known:
+        listed = ", ".join(repr(name) for name in known[:_LISTED])
+        more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+        raise UndecidedError(f"No request of {given.endpoint!r} has been compared: there are {listed}{more}.")
 
 
 def _endpoint_report(endpoint: _Endpoint, given: ReportInput) -> EndpointReport:

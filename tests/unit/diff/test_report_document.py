@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from microstax.diff import Policy, ReportInput, ServiceAggregate, build_report
-from microstax.errors import UsageError
+from microstax.errors import UndecidedError, UsageError
 from microstax.model.exchange import Exchange, Side, Triple
 from microstax.model.ignore import IgnoreRule
 from microstax.model.report import Coverage, EndpointReport, ReportDocument
@@ -272,3 +272,11 @@ def test_what_is_not_there_is_not_shown(answer: Answer, joined: Joined) -> None:
     assert report(aggregate, service="other")["services"] == []
     with pytest.raises(UsageError, match="no kind of difference 'colour'"):
         report(aggregate, kind="colour")
+
+
+def test_an_endpoint_that_was_not_called_is_named_beside_those_that_were(answer: Answer, joined: Joined) -> None:
+    """A report without a line in it would say that nothing is compared yet, which is not true."""
+    aggregate = aggregate_of(answer, joined, drift=True, pairs=10)
+    with pytest.raises(UndecidedError, match=r"'GET /prodcts' has been compared: there are 'GET /products/\{id\}'\."):
+        report(aggregate, endpoint="GET /prodcts")
+    assert report(ServiceAggregate.empty(), endpoint="GET /")["verdict"] == "undecided"
