@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -162,6 +164,14 @@ PATCH = """
 services:
   - {name: catalog, command: [catalog, --v2]}
 """
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Give a folder with a path that is short enough for sockets, so that these are in it and go with it."""
+    folder = Path(tempfile.mkdtemp(prefix="msx-control-"))
+    yield folder
+    shutil.rmtree(folder)
 
 
 StartStage = Callable[..., contextlib.AbstractAsyncContextManager[Stage]]
