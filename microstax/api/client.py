@@ -4,6 +4,8 @@ A failed call becomes the error of `microstax.errors` that the server meant: its
 user, and its exit code comes from the trailer. A server that does not answer is a ControlPlaneUnreachableError.
 """
 
+import errno
+import os
 from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Any, Final, Self
@@ -14,6 +16,8 @@ import grpc.aio
 from microstax.api.methods import EXIT_CODE_TRAILER, Method, Request, Response
 from microstax.errors import EXIT_FAULT, ControlPlaneUnreachableError, FaultError, MicrostaxError
 
+_NEVER_CONNECTED: Final = "failed to connect"
+"""What gRPC says where there was no connection; a call that was cut off has other words (grpc/grpc, subchannel)."""
 MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
 OPTIONS: Final = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -42,14 +46,27 @@ def translate(error: grpc.RpcError, address: str) -> MicrostaxError:
     if exit_code is not None:
         return RemoteError(error.details() or "the control plane gave no reason", exit_code=int(exit_code))
     if error.code() is grpc.StatusCode.UNAVAILABLE:
-        return ControlPlaneUnreachableError(
-            f"No control plane answers at {address}: start one with 'microstax up --detach', or name its state "
-            "folder with --state."
-        )
+        return ControlPlaneUnreachableError(_unreachable(error.details() or "", address))
     if error.code() is grpc.StatusCode.CANCELLED:
         return FaultError("The call was cancelled; the control plane may be shutting down.")
     name = getattr(error.code(), "name", "UNKNOWN")
     return RemoteError(f"The control plane failed ({name}): {error.details()}", exit_code=EXIT_FAULT)
+
+
+def _unreachable(details: str, address: str) -> str:
+    if os.strerror(errno.EACCES) in details:
+        return (
+            f"You may not use the control plane at {address}: it is another user's. Start your own, or name its folder."
+        )
+    if _NEVER_CONNECTED in details:
+        return (
+            f"No control plane answers at {address}: start one with 'microstax up --detach', or name its state folder "
+            "with --state."
+        )
+    return (
+        f"The control plane at {address} went away before it was done: 'microstax up --detach' starts it again, and "
+        "'microstax status' shows what is there."
+    )
 
 
 class Client:

@@ -5,6 +5,7 @@ Its end is seen through a pidfd, which works alike for our children and for proc
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -86,7 +87,8 @@ def launch(spec: ProcessSpec, *, state: Path, log: Path) -> RunningProcess:
             start_new_session=True,
         )
     except OSError as error:
-        raise ServiceFailedError(f"{spec.key} cannot be started: {error.strerror}: {program}.") from error
+        hint = " (a script begins with '#!' and its interpreter)" if error.errno == errno.ENOEXEC else ""
+        raise ServiceFailedError(f"{spec.key} cannot be started: {error.strerror}: {program}{hint}.") from error
     finally:
         os.close(descriptor)
     info = process_info(child.pid)  # a zombie at worst: nobody else collects our children
@@ -120,6 +122,8 @@ def find_program(spec: ProcessSpec, word: str, environ: Mapping[str, str]) -> st
             )
         return os.path.abspath(found)  # noqa: PTH100  # Path.absolute keeps '..'
     path = folder / word
+    if path.is_dir():
+        raise ServiceFailedError(f"{spec.key} cannot be started: {path} is a folder, not a program.")
     if not path.is_file():
         raise ServiceFailedError(f"{spec.key} cannot be started: there is no file {path}.")
     if not os.access(path, os.X_OK):

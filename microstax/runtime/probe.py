@@ -1,6 +1,7 @@
 """Health checks: an HTTP path that answers below 500, an accepted TCP connection, an Envoy that says it is live."""
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from microstax.runtime.port import ProcessSpec
 
 _ENVOY_READY: Final = "http://envoy/ready"
 _SERVER_ERROR: Final = 500
+REFUSED: Final = os.strerror(errno.ECONNREFUSED).lower()
+"""What the clause ends with when nobody listens."""
 
 
 async def probe(spec: ProcessSpec) -> str | None:

@@ -14,7 +14,7 @@ from microstax.runtime.launch import RunningProcess, launch
 from microstax.runtime.life import Life
 from microstax.runtime.logs import tail_text
 from microstax.runtime.port import ProcessSpec
-from microstax.runtime.probe import describe_check, probe
+from microstax.runtime.probe import REFUSED, describe_check, probe
 from microstax.runtime.procfs import is_alive
 from microstax.runtime.records import Leader, Records
 from microstax.runtime.termination import members_of, terminate
@@ -181,6 +181,8 @@ class Supervisor:
         reason = self._life.message or f"no answer yet to {describe_check(self.spec)}"
         if not self.spec.command:
             return f"{self.spec.key} {what}: {reason}. Start the server, or correct its url."
+        if self.spec.address is not None and reason.endswith(REFUSED):
+            reason += f" (it has to listen on {self.spec.address.host} at $PORT)"
         last = tail_text(self.log)
         shown = f"The last lines of its log ({self.log}):\n{last}" if last else f"Its log is empty ({self.log})."
         return f"{self.spec.key} {what}: {reason}. {shown}"

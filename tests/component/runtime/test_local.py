@@ -124,16 +124,21 @@ async def test_a_service_that_never_listens_fails_with_its_log(runtime: LocalRun
     with pytest.raises(ServiceFailedError, match="did not become healthy within 0.5 s") as caught:
         await runtime.wait_ready(KEY, timeout_s=0.5)
     assert "waiting for godot" in caught.value.message
-    assert "refused" in caught.value.message
+    assert "refused (it has to listen on 127.0.0.1 at $PORT)" in caught.value.message
 
 
 async def test_what_cannot_be_started_is_said_at_once(runtime: LocalRuntime, tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("no program")
+    garbage = tmp_path / "garbage"
+    garbage.write_bytes(b"\1\2")
+    garbage.chmod(0o700)
     for command, workdir, problem in (
         (("no-such-command-at-all",), None, "'no-such-command-at-all' is not found in PATH"),
         (("./missing",), str(tmp_path), "there is no file"),
         (("./plain",), str(tmp_path), r"not executable \(chmod \+x\)"),
+        (("./garbage",), str(tmp_path), r"Exec format error: .*garbage \(a script begins with '#!'"),
+        ((str(tmp_path),), None, "is a folder, not a program"),
         (("true",), str(tmp_path / "nowhere"), "folder .*nowhere does not exist"),
     ):
         with pytest.raises(ServiceFailedError, match=problem):

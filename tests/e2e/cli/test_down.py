@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,27 @@ def test_down_ends_what_a_killed_control_plane_left(lonely: Any, free_port: Call
     again = lonely("down")
     assert again.returncode == 4
     assert "No control plane answers" in again.stderr
+
+
+def test_a_control_plane_that_dies_in_the_middle_says_so_and_leaves_nothing(
+    lonely: Any, free_port: Callable[[], int]
+) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    file = lonely.write("slow.yaml", json.dumps({"services": {"slow": {"command": command, "port": free_port()}}}))
+    lonely.must("up", "--detach")
+    words = [sys.executable, "-m", "microstax", "--state", str(lonely.state), "env", "create", "slow", "--file", file]
+    with subprocess.Popen(words, cwd=lonely.folder, stderr=subprocess.PIPE, text=True) as creating:
+        record = lonely.state / "processes" / "slow~slow~service.json"
+        while not record.exists():
+            time.sleep(0.05)
+        os.kill(json.loads(lonely.must("status", "-o", "json"))["pid"], signal.SIGKILL)
+        _, told = creating.communicate(timeout=30)
+    assert creating.returncode == 4
+    assert "went away before it was done" in told
+    pid = json.loads(record.read_text())["pid"]
+    assert alive(pid)
+    lonely.must("down")
+    assert not alive(pid)
 
 
 def test_down_does_not_take_the_folder_of_a_control_plane_that_hangs(lonely: Any) -> None:
