@@ -19,7 +19,7 @@ SHELLS: Final = ("bash", "zsh", "fish")
         "microstax completion fish > ~/.config/fish/completions/microstax.fish",
     ],
 )
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", metavar="SHELL", type=click.Choice(SHELLS))
 @settings_options
 def completion(*, shell: str) -> None:
     """Print the completion script of a shell.

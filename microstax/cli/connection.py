@@ -57,9 +57,11 @@ class Settings:
         click.echo(visible_lines(message), err=True)
 
 
-def _set_state(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+def _set_state(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     settings = ctx.ensure_object(Settings)
-    if value is not None:
+    # The group and the command both have the option: the variable, seen by the latter, must not undo the former.
+    from_variable = ctx.get_parameter_source(str(param.name)) is click.core.ParameterSource.ENVIRONMENT
+    if value is not None and (settings.state is None or not from_variable):
         settings.state = value
 
 

@@ -9,6 +9,7 @@ from microstax.cli.listing import aligned, echo_facts, echo_json, echo_table, mo
 from microstax.cli.progress import follow
 from microstax.cli.shape import Group, Lazy, command
 from microstax.cli.sources import read_source
+from microstax.cli.values import FILE
 from microstax.report.text import visible
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def env() -> None:
 
 @command(env, "create", examples=["microstax env create production-cluster-01 --file ./env.yaml"])
 @click.argument("name")
-@click.option("--file", "file", required=True, metavar="FILE", help="The env.yaml with the services; - is stdin.")
+@click.option(
+    "--file", "file", required=True, type=FILE, metavar="FILE", help="The env.yaml with the services; - is stdin."
+)
 @output_option()
 @settings_options
 @pass_settings
@@ -134,7 +137,9 @@ def delete(settings: Settings, *, name: str) -> None:
     ],
 )
 @click.argument("name")
-@click.option("--file", "file", metavar="FILE", help="Create the environment from this env.yaml first; - is stdin.")
+@click.option(
+    "--file", "file", type=FILE, metavar="FILE", help="Create the environment from this env.yaml first; - is stdin."
+)
 @click.option("--context", metavar="C", help="Kubernetes: the kubeconfig context of the cluster.")
 @click.option("--namespace", metavar="N", help="Kubernetes: the namespace with the services.")
 @output_option()

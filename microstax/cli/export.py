@@ -12,6 +12,7 @@ import click
 
 from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.shape import command
+from microstax.cli.values import FILE
 from microstax.errors import FaultError
 
 
@@ -44,7 +45,7 @@ def _pour(file: "BinaryIO | tempfile._TemporaryFileWrapper[bytes]", records: Ite
 
 @command(None, "export", examples=["microstax env export shadow-test --file pairs.msgpack"])
 @click.argument("name")
-@click.option("--file", "file", required=True, metavar="FILE", help="Where to write the pairs; - is stdout.")
+@click.option("--file", "file", required=True, type=FILE, metavar="FILE", help="Where to write the pairs; - is stdout.")
 @settings_options
 @pass_settings
 def export(settings: Settings, *, name: str, file: str) -> None:

@@ -7,6 +7,7 @@ from microstax.cli.listing import output_option
 from microstax.cli.pairs import echo_pair
 from microstax.cli.reports import check_pair, filter_options, gate_options, report
 from microstax.cli.shape import command
+from microstax.cli.values import FILE
 from microstax.report.render import FORMATS
 
 
@@ -19,7 +20,7 @@ from microstax.report.render import FORMATS
         "microstax diff pairs.msgpack --pair 2f1c8a52-9d0b-4c56-8f0f-5e0a5a0a77a1",
     ],
 )
-@click.argument("file")
+@click.argument("file", type=FILE)
 @filter_options
 @gate_options
 @output_option(FORMATS)

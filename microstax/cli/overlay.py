@@ -8,6 +8,7 @@ from microstax.cli.listing import echo_facts, echo_json, echo_table, moment, out
 from microstax.cli.progress import follow
 from microstax.cli.shape import Group, command
 from microstax.cli.sources import read_source
+from microstax.cli.values import FILE
 from microstax.report.text import visible_lines
 
 
@@ -25,7 +26,9 @@ def overlay() -> None:
     ],
 )
 @click.option("--baseline", required=True, metavar="B", help="The promoted environment to stand on.")
-@click.option("--file", "file", required=True, metavar="FILE", help="The patch.yaml with the changes; - is stdin.")
+@click.option(
+    "--file", "file", required=True, type=FILE, metavar="FILE", help="The patch.yaml with the changes; - is stdin."
+)
 @click.option("--name", required=True, metavar="N", help="The name of the overlay.")
 @click.option("--dry-run", is_flag=True, help="Print what would run and what is bridged, start nothing.")
 @output_option()

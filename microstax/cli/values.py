@@ -1,6 +1,6 @@
 """What a user writes for sizes, shares, durations and methods, and what it means.
 
-Each function is the `type` of a click option: it takes the text, and raises click.BadParameter with a sentence.
+Each function and `FILE` is the `type` of a click option: text goes in, click.BadParameter with a sentence may come out.
 """
 
 import re
@@ -8,6 +8,8 @@ from typing import Final
 
 import click
 
+FILE: Final = click.Path(readable=False, allow_dash=True)
+"""The path of a file: shells complete it; what is wrong with it says who reads or writes it."""
 _QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z%]*)\s*", re.ASCII)
 _MILLION: Final = 1_000_000
 _BYTES: Final = {"": 1, "b": 1} | {

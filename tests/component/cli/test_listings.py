@@ -265,3 +265,31 @@ async def test_completion_completes(cli: Any) -> None:
     words = {"_MICROSTAX_COMPLETE": "bash_complete", "COMP_WORDS": "microstax env sh", "COMP_CWORD": "2"}
     ended = await cli(**words)
     assert ended.out.split() == ["plain,show", "plain,shadow"]
+
+
+@pytest.mark.parametrize(
+    ("words", "index"),
+    [
+        ("microstax env create n --file", 5),
+        ("microstax env promote n --file", 5),
+        ("microstax overlay create --file", 4),
+        ("microstax env export n --file", 5),
+        ("microstax diff", 2),
+    ],
+)
+async def test_completion_completes_names_of_files(cli: Any, words: str, index: int) -> None:
+    """The shell does that itself when it is told that a file is meant."""
+    asked = {"_MICROSTAX_COMPLETE": "bash_complete", "COMP_WORDS": f"{words} pa", "COMP_CWORD": str(index)}
+    ended = await cli(**asked)
+    assert ended.out.split() == ["file,pa"]
+
+
+async def test_a_folder_that_is_named_wins_over_the_variable(cli: Any, management: Any) -> None:
+    """Also in front of the command, where the command's own option finds only the variable."""
+    management.on(methods.LIST_OVERLAYS, v1.ListOverlaysResponse())
+    named = str(cli.state)
+    for words in (("--state", named, "overlay", "list"), ("overlay", "list", "--state", named)):
+        ended = await cli(*words, MICROSTAX_STATE="/nonexistent")
+        assert (ended.code, ended.err.partition(":")[0]) == (0, "No overlay yet")
+    ended = await cli("overlay", "list", MICROSTAX_STATE="/nonexistent")
+    assert "unix:/nonexistent/" in ended.err
