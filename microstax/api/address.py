@@ -17,6 +17,8 @@ from microstax.errors import FaultError, UsageError
 
 STATE_VARIABLE: Final = "MICROSTAX_STATE"
 MANAGEMENT_SOCKET: Final = "management.sock"
+LOCK_FILE: Final = "lock"
+"""Held while a control plane runs (`microstax.runtime.state`); where it is, one ran before."""
 MAX_SOCKET_PATH: Final = 107
 """Bytes of a unix socket's path on Linux, without the final NUL (unix(7), `sun_path`)."""
 
@@ -61,18 +63,36 @@ def management_address(state: Path) -> str:
 
 
 def prepare_folders(state: Path) -> None:
-    """Make the state folder, and the one for its sockets, with mode 0700. Raises FaultError if that cannot be."""
+    """Make the state folder, and the one for its sockets, with mode 0700. Raises FaultError if that cannot be.
+
+    A folder of yours that is empty or was used before is closed to others; one with other things in it stays as it
+    is, unless others could put something there.
+    """
     short = _short_folder(state)
     needed = [state, short] if socket_path(state, "x" * _MAX_SOCKET_NAME).parent == short else [state]
     try:
         for folder in needed:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _close_to_others(state)
     except OSError as error:
         raise FaultError(
             f"The state folder cannot be made: {error.strerror}: {error.filename}. Name another one with --state."
         ) from error
     if short in needed:
         _check_private(short)
+
+
+def _close_to_others(state: Path) -> None:
+    mode = stat.S_IMODE(state.stat().st_mode)
+    if not mode & 0o077 or state.stat().st_uid != os.getuid():
+        return
+    if (state / LOCK_FILE).exists() or not any(state.iterdir()):
+        state.chmod(0o700)
+    elif mode & 0o022:
+        raise FaultError(
+            f"{state} cannot be the state folder: others can write to it, and it holds other things than microstax's. "
+            "Name a folder of its own with --state."
+        )
 
 
 def tidy_folders(state: Path) -> None:

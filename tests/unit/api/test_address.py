@@ -13,6 +13,7 @@ from microstax.api.address import (
     MAX_SOCKET_PATH,
     management_address,
     prepare_folders,
+    remove_sockets,
     socket_path,
     state_folder,
     tidy_folders,
@@ -88,3 +89,34 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FaultError, match="--state"):
         prepare_folders(tmp_path / "file" / "state")
+
+
+def test_a_folder_of_ours_is_closed_to_others(tmp_path: Path) -> None:
+    for content in ((), ("lock", "state.db")):
+        state = tmp_path / f"state{len(content)}"
+        state.mkdir(mode=0o755)
+        for name in content:
+            (state / name).touch()
+        prepare_folders(state)
+        assert stat.S_IMODE(state.stat().st_mode) == 0o700
+
+
+def test_a_folder_with_other_things_in_it_keeps_its_mode(tmp_path: Path) -> None:
+    """Whoever names a shared folder by mistake must not find everybody else locked out of it."""
+    (tmp_path / "letter.txt").touch()
+    tmp_path.chmod(0o755)
+    prepare_folders(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    tmp_path.chmod(0o1777)
+    with pytest.raises(FaultError, match="others can write to it.*--state"):
+        prepare_folders(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
+
+
+def test_sockets_that_were_left_are_removed(tmp_path: Path) -> None:
+    path = socket_path(tmp_path, "x.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+    (tmp_path / "no.sock").touch()
+    remove_sockets(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["no.sock"]
