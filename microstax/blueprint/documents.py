@@ -1,14 +1,17 @@
 """Environments and overlays as JSON documents, the way the store keeps them. Versioned: a newer one is refused."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from types import MappingProxyType
 from typing import Any, Final
 
 from microstax.errors import StorageError
 from microstax.model.environment import EMPTY, EnvironmentSpec, HealthCheck, ServiceSpec
 from microstax.model.overlay import BridgeAllowance, OverlaySpec
+from microstax.model.redaction import RedactionRules
 
 DOCUMENT_VERSION: Final = 1
+_RULES: Final = tuple(one.name for one in fields(RedactionRules))
 
 
 def environment_document(environment: EnvironmentSpec) -> dict[str, Any]:
@@ -18,6 +21,8 @@ def environment_document(environment: EnvironmentSpec) -> dict[str, Any]:
         "kind": "environment",
         "name": environment.name,
         "services": [_service_document(service) for service in environment.services],
+        "redaction": {name: list(getattr(environment.redaction, name)) for name in _RULES},
+        "preview_header": environment.preview_header,
     }
 
 
@@ -25,7 +30,12 @@ def environment_from_document(document: Mapping[str, Any]) -> EnvironmentSpec:
     """Return the environment of a document. Raises StorageError if it is none, or a newer one."""
     _check(document, "environment")
     try:
-        return EnvironmentSpec(name=document["name"], services=tuple(map(_service, document["services"])))
+        return EnvironmentSpec(
+            name=document["name"],
+            services=tuple(map(_service, document["services"])),
+            redaction=RedactionRules(**{name: tuple(document["redaction"][name]) for name in _RULES}),
+            preview_header=document["preview_header"],
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise _damaged("environment", document) from error
 

@@ -7,11 +7,14 @@ from microstax.blueprint.commands import read_command
 from microstax.blueprint.graph import find_cycle
 from microstax.blueprint.place import Place, nearest
 from microstax.blueprint.service import named_services, read_health, read_url, read_variables, split_url
+from microstax.blueprint.traffic import read_header, read_redaction
 from microstax.blueprint.tree import read_tree
 from microstax.errors import InvalidFileError
-from microstax.model.environment import EMPTY, EnvironmentSpec, HealthCheck, ServiceSpec
+from microstax.model.environment import EMPTY, PREVIEW_HEADER, EnvironmentSpec, HealthCheck, ServiceSpec
 from microstax.model.names import check_name
+from microstax.model.redaction import RedactionRules
 
+_FILE_FIELDS: Final = ("services", "redact", "previewHeader")
 _SERVICE_FIELDS: Final = ("name", "command", "url", "port", "env", "health", "dependsOn", "workdir")
 _ONLY_FOR_COMMANDS: Final = ("env", "workdir")
 _LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104  # compared, not listened on
@@ -27,14 +30,19 @@ def parse_environment(name: str, text: str, *, file: str, directory: str) -> Env
     tree = read_tree(text, file=file)
     if tree is None:
         raise InvalidFileError("the file is empty: it needs 'services'.", file=file)
-    fields = Place(file, "", tree, tree.line).fields(("services",), what="the file")
+    fields = Place(file, "", tree, tree.line).fields(_FILE_FIELDS, what="the file")
     if "services" not in fields:
         raise InvalidFileError("'services' is missing: a list of the services to run.", file=file, line=tree.line)
     places = named_services(fields["services"], what="services")
     services = tuple(_service(key, place, directory=directory) for key, place in places)
     _check_ports(services, dict(places))
     _check_dependencies(services, dict(places))
-    return EnvironmentSpec(name=name, services=services)
+    return EnvironmentSpec(
+        name=name,
+        services=services,
+        redaction=read_redaction(fields["redact"]) if "redact" in fields else RedactionRules(),
+        preview_header=read_header(fields["previewHeader"]) if "previewHeader" in fields else PREVIEW_HEADER,
+    )
 
 
 def _service(name: str, place: Place, *, directory: str) -> ServiceSpec:

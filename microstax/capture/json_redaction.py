@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from microstax.capture.paths import PathTree, Step, parse_path
+from microstax.capture.paths import PathTree
+from microstax.model.paths import Step, parse_path
 
 Hash = Callable[[bytes], str]
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")

@@ -4,15 +4,14 @@ A redacted value becomes `redacted:` and a hash with a key that only this instal
 they can be compared, and nobody can try candidates without the key.
 """
 
-import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 import msgpack
 
-from microstax.capture.paths import parse_path
 from microstax.errors import UsageError
+from microstax.model.redaction import RedactionRules
 
 DEFAULT_HEADERS: Final = ("authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key")
 """Always redacted, whatever is configured."""
@@ -22,32 +21,23 @@ _MAX_KEY_BYTES: Final = 64  # of BLAKE2b, RFC 7693
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redaction:
-    """Which values become hashes.
-
-    headers: names beside DEFAULT_HEADERS, any case, of requests, responses and trailers.
-    json_paths: places in JSON bodies, in the path grammar of `microstax.model.difference`; everything below goes.
-    parameters: names of query and form parameters.
-    patterns: regular expressions over header values, paths and bodies; what the groups match goes, without a group
-        the whole match.
-    """
+class Redaction(RedactionRules):
+    """Which values become hashes: DEFAULT_HEADERS and what the user's rules name, under this installation's `key`."""
 
     key: bytes
-    headers: tuple[str, ...] = ()
-    json_paths: tuple[str, ...] = ()
-    parameters: tuple[str, ...] = ()
-    patterns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be applied: raises UsageError, since a rule that does nothing leaks."""
+        RedactionRules.__post_init__(self)
         if not _MIN_KEY_BYTES <= len(self.key) <= _MAX_KEY_BYTES:
             raise UsageError(
                 f"redaction key has {len(self.key)} bytes: use {_MIN_KEY_BYTES} to {_MAX_KEY_BYTES} random bytes."
             )
-        for path in self.json_paths:
-            parse_path(path)
-        for pattern in self.patterns:
-            _check_pattern(pattern)
+
+    @classmethod
+    def of(cls, rules: RedactionRules, *, key: bytes) -> Self:
+        """Return the user's rules with a key."""
+        return cls(key=key, **{one.name: getattr(rules, one.name) for one in fields(RedactionRules)})
 
     @classmethod
     def with_fresh_key(cls) -> Self:
@@ -56,7 +46,7 @@ class Redaction:
 
     def to_bytes(self) -> bytes:
         """Return the msgpack form that travels in `Target.redaction`."""
-        packed: bytes = msgpack.packb({name: getattr(self, name) for name in self.__slots__})
+        packed: bytes = msgpack.packb({one.name: getattr(self, one.name) for one in fields(self)})
         return packed
 
     @classmethod
@@ -65,19 +55,10 @@ class Redaction:
         if not data:
             return cls.with_fresh_key()
         try:
-            fields: Any = msgpack.unpackb(data)
-            rules = {name: tuple(fields.get(name, ())) for name in cls.__slots__ if name != "key"}
-            return cls(key=bytes(fields["key"]), **rules)
+            document: Any = msgpack.unpackb(data)
+            rules = {one.name: tuple(document.get(one.name, ())) for one in fields(RedactionRules)}
+            return cls(key=bytes(document["key"]), **rules)
         except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
             raise UsageError(
                 "the redaction rules of this target are not readable: restart the control plane."
             ) from error
-
-
-def _check_pattern(pattern: str) -> None:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"redaction pattern {pattern!r} is no regular expression: {error}.") from error
-    if compiled.match(""):
-        raise UsageError(f"redaction pattern {pattern!r} matches the empty text: let it match at least one character.")

@@ -30,6 +30,7 @@ def tee_plan(state: State, record: EnvironmentRecord) -> TeePlan:
         node_id=layout.tee_node(record.spec.name),
         environment=record.spec.name,
         services=tuple(_tee_service(state, record, spec) for spec in record.spec.services),
+        environment_header=record.spec.preview_header,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import grpc.aio
 
 from microstax.api.address import MANAGEMENT_SOCKET, management_address, socket_path, tidy_folders
-from microstax.capture.redaction import KEY_BYTES, Redaction
+from microstax.capture.redaction import KEY_BYTES
 from microstax.control import comparing, layout, plans, ports, processes
 from microstax.control.envoys import envoy_binary, envoy_processes, worker_process
 from microstax.control.fleet import Fleet
@@ -74,7 +74,7 @@ class ControlPlane:
             await self._journal.open()
             stack.push_async_callback(self._store.close)
             await self._intake.renew(comparing.examples)
-            targets = Targets(self._folder, redaction=await self._redaction())
+            targets = Targets(self._folder, redaction_key=await self._redaction_key())
             self._journal.subscribe(targets.follow)
             # Listening comes before starting anything: an address that cannot be had leaves nothing behind.
             management = self._management(targets)
@@ -117,9 +117,8 @@ class ControlPlane:
             socket_path(self._folder, name).unlink(missing_ok=True)
         tidy_folders(self._folder)
 
-    async def _redaction(self) -> bytes:
-        key = await self._store.secret(_REDACTION_KEY, secrets.token_bytes(KEY_BYTES))
-        return Redaction(key=key).to_bytes()
+    async def _redaction_key(self) -> bytes:
+        return await self._store.secret(_REDACTION_KEY, secrets.token_bytes(KEY_BYTES))
 
     async def _start_publishing(self, stack: AsyncExitStack) -> None:
         """Have every Envoy's resources ready before the first of them comes back for its own."""

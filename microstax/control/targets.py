@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+from microstax.capture.redaction import Redaction
 from microstax.control import coverage, layout, queries
 from microstax.control.envoys import admin_path
 from microstax.generated.management.microstax.management.v1 import Target, TargetList, TargetShadow
@@ -15,9 +16,9 @@ from microstax.store.state import OverlayRecord, ShadowRecord, State
 class Targets:
     """Follows the state. A shadow that was switched off stays a target until its last answers have come in."""
 
-    def __init__(self, folder: Path, *, redaction: bytes) -> None:
+    def __init__(self, folder: Path, *, redaction_key: bytes) -> None:
         self._folder: Final = folder
-        self._redaction: Final = redaction
+        self._redaction_key: Final = redaction_key
         self._state = State()
         self._workers: list[str] = []
         self._draining: set[str] = set()
@@ -63,16 +64,17 @@ class Targets:
                 continue
             record = self._state.overlays[name]
             tees.setdefault(record.spec.baseline, []).extend(_shadows(self._state, record, shadow))
-            bridges.append(self._target(layout.bridge_node(name), []))
-        return [*(self._target(layout.tee_node(name), shadows) for name, shadows in tees.items()), *bridges]
+            bridges.append(self._target(layout.bridge_node(name), record.spec.baseline, []))
+        return [*(self._target(layout.tee_node(name), name, shadows) for name, shadows in tees.items()), *bridges]
 
-    def _target(self, node_id: str, shadows: list[TargetShadow]) -> Target:
+    def _target(self, node_id: str, environment: str, shadows: list[TargetShadow]) -> Target:
+        rules = self._state.environments[environment].spec.redaction
         return Target(
             node_id=node_id,
             role=layout.node_parts(node_id)[0],
             admin_address=f"unix:{admin_path(self._folder, node_id)}",
             shadows=shadows,
-            redaction=self._redaction,
+            redaction=Redaction.of(rules, key=self._redaction_key).to_bytes(),
         )
 
     def _drain(self, shadow: ShadowRecord) -> None:

@@ -6,7 +6,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from microstax.model.redaction import RedactionRules
+
 LOOPBACK: Final = "127.0.0.1"
+PREVIEW_HEADER: Final = "x-msx-env"
+"""The request header that asks for an overlay's answer, unless env.yaml names another one."""
 EMPTY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -50,10 +54,12 @@ class ServiceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSpec:
-    """A named set of services, in the order of the user's file."""
+    """A named set of services, in the order of the user's file; the rest is about the traffic of all of them."""
 
     name: str
     services: tuple[ServiceSpec, ...]
+    redaction: RedactionRules = field(default_factory=RedactionRules)
+    preview_header: str = PREVIEW_HEADER
 
     def service(self, name: str) -> ServiceSpec | None:
         """Return the service of that name, or None."""

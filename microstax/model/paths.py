@@ -13,8 +13,9 @@ than MAX_PLACE characters ends in `.**`.
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from microstax.errors import UsageError
 
@@ -24,6 +25,8 @@ ANY_NAME: Final = ".*"
 ANY_DEPTH: Final = ".**"
 MAX_NAME: Final = 80
 MAX_PLACE: Final = 400
+
+Step: TypeAlias = str | None
 
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _QUOTED: Final = r'\["(?:[^"\\]|\\.)*"\]'
@@ -59,16 +62,31 @@ def pattern_of(text: str) -> re.Pattern[str]:
     >>> bool(pattern_of("$.**.price").fullmatch("$.items[].price"))
     True
     """
+    parts = [re.escape(ROOT), *(_step_pattern(match, text) for match in _steps(text))]
+    return re.compile("".join(parts))
+
+
+def parse_path(text: str) -> tuple[Step, ...]:
+    """Return the steps of a path without wildcards: a member's name, or None into the elements of an array.
+
+    Raises UsageError that says where it is wrong.
+
+    >>> parse_path('$.items[]["unit price"]')
+    ('items', None, 'unit price')
+    """
+    return tuple(_plain_step(match, text) for match in _steps(text))
+
+
+def _steps(text: str) -> Iterator[re.Match[str]]:
     if not text.startswith(ROOT):
-        raise UsageError(f"Path pattern {text!r} does not begin with '$': write it like $.items[].price or $.**.price.")
-    parts, position = [re.escape(ROOT)], len(ROOT)
+        raise UsageError(f"Path {text!r} does not begin with '$': write it like $.items[].price.")
+    position = len(ROOT)
     while position < len(text):
         match = _STEP.match(text, position)
         if match is None:
             raise _problem(text, position)
-        parts.append(_step_pattern(match, text))
+        yield match
         position = match.end()
-    return re.compile("".join(parts))
 
 
 def _step_pattern(match: re.Match[str], text: str) -> str:
@@ -76,18 +94,26 @@ def _step_pattern(match: re.Match[str], text: str) -> str:
         return _ANY_DEPTH_PATTERN
     if match["any"]:
         return _ANY_NAME_PATTERN
-    if match["name"]:
-        return re.escape(member_step(match["name"]))
+    name = _plain_step(match, text)
+    return re.escape(ELEMENT if name is None else member_step(name))
+
+
+def _plain_step(match: re.Match[str], text: str) -> Step:
+    if match["depth"] or match["any"]:
+        raise UsageError(
+            f"Path {text!r} has a wildcard at character {match.start() + 1}, and here it needs exact steps."
+        )
     if match["quoted"]:
         try:
-            return re.escape(member_step(str(json.loads(match["quoted"][1:-1]))))
+            return str(json.loads(match["quoted"][1:-1]))
         except ValueError as error:
             raise _problem(text, match.start()) from error
-    return re.escape(ELEMENT)
+    name: Step = match["name"]
+    return name
 
 
 def _problem(text: str, position: int) -> UsageError:
     return UsageError(
-        f'Path pattern {text!r} is wrong at character {position + 1}: steps are .name, ["any name"], [] for elements, '
+        f'Path {text!r} is wrong at character {position + 1}: steps are .name, ["any name"], [] for elements, '
         ".* for any one member and .** for any depth."
     )

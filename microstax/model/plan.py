@@ -5,7 +5,7 @@ A plan is immutable and complete. Equal plans give equal resources, byte by byte
 
 from dataclasses import dataclass
 
-from microstax.model.environment import Address
+from microstax.model.environment import PREVIEW_HEADER, Address
 from microstax.model.exchange import Side
 from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS, DEFAULT_MAX_BODY
 
@@ -53,7 +53,7 @@ class TeePlan:
     node_id: str
     environment: str
     services: tuple[TeeService, ...]
-    environment_header: str = "x-msx-env"
+    environment_header: str = PREVIEW_HEADER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from microstax.capture.redaction import Redaction
 from microstax.control import coverage, targets
 from microstax.control.targets import Targets
+from microstax.model.redaction import RedactionRules
 from microstax.store.state import State
 
 
@@ -26,7 +28,7 @@ async def test_a_shadow_that_was_switched_off_is_polled_until_its_last_answers_a
     shadow = replace(on.shadows["branch"], settings=replace(on.shadows["branch"].settings, branch_timeout_ms=1))
     on = replace(on, shadows={"branch": shadow})
     off = replace(on, shadows={"branch": replace(shadow, settings=replace(shadow.settings, enabled=False))})
-    followed = Targets(stage.folder, redaction=b"")
+    followed = Targets(stage.folder, redaction_key=b"k" * 32)
     followed.follow(on)
     watching = followed.watch("worker")
     assert await first_of(watching) == ["tee~prod", "bridge~branch"]
@@ -41,10 +43,25 @@ async def test_a_shadow_that_was_switched_off_is_polled_until_its_last_answers_a
 async def test_nothing_is_polled_without_a_shadow(stage: Any) -> None:
     await stage.baseline()
     await stage.overlay()
-    followed = Targets(stage.folder, redaction=b"")
+    followed = Targets(stage.folder, redaction_key=b"k" * 32)
     watching = followed.watch("worker")
     assert await first_of(watching) == []
     followed.follow(stage.plane.plane.state)
     followed.follow(State())
     assert followed.of_worker("worker").targets == []
+    await watching.aclose()
+
+
+async def test_a_worker_learns_what_the_user_wants_redacted(stage: Any) -> None:
+    await stage.baseline()
+    await stage.overlay()
+    await stage.shadow()
+    state = stage.plane.plane.state
+    record = state.environments["prod"]
+    spec = replace(record.spec, redaction=RedactionRules(json_paths=("$.email",)))
+    followed = Targets(stage.folder, redaction_key=b"k" * 32)
+    followed.follow(replace(state, environments={"prod": replace(record, spec=spec)}))
+    watching = followed.watch("worker")
+    rules = Redaction.from_bytes((await anext(watching)).targets[0].redaction)
+    assert rules == Redaction(key=b"k" * 32, json_paths=("$.email",))
     await watching.aclose()

@@ -22,6 +22,7 @@ from microstax.blueprint.manifest import from_manifest, to_manifest
 from microstax.errors import StorageError
 from microstax.model.environment import Address, EnvironmentSpec, HealthCheck, ServiceSpec
 from microstax.model.overlay import BridgeAllowance, OverlaySpec
+from microstax.model.redaction import RedactionRules
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 NAMES = st.from_regex(r"[a-z0-9]([-a-z0-9]{0,20}[a-z0-9])?", fullmatch=True)
@@ -48,7 +49,25 @@ SERVICES = st.lists(st.one_of(STARTED, RUNNING), max_size=4).map(tuple)
 BRIDGE = st.lists(st.builds(BridgeAllowance, service=NAMES, methods=st.just(("POST", "PUT"))), max_size=2).map(tuple)
 
 
-@given(st.builds(EnvironmentSpec, name=NAMES, services=SERVICES))
+WORDS = st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), max_size=3).map(tuple)
+RULES = st.builds(
+    RedactionRules,
+    headers=WORDS,
+    json_paths=st.lists(st.sampled_from(["$.a", "$.items[].b"]), max_size=2).map(tuple),
+    parameters=WORDS,
+    patterns=WORDS,
+)
+
+
+@given(
+    st.builds(
+        EnvironmentSpec,
+        name=NAMES,
+        services=SERVICES,
+        redaction=RULES,
+        preview_header=st.sampled_from(["x-msx-env", "x-preview"]),
+    )
+)
 def test_an_environment_comes_back(environment: EnvironmentSpec) -> None:
     assert environment_from_document(json.loads(json.dumps(environment_document(environment)))) == environment
 

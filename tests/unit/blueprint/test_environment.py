@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from microstax.blueprint import parse_environment, parse_patch, start_waves
 from microstax.errors import InvalidFileError, MicrostaxError, UsageError
 from microstax.model.environment import EnvironmentSpec, HealthCheck, ServiceSpec
+from microstax.model.redaction import RedactionRules
 
 
 def parse(text: str) -> EnvironmentSpec:
@@ -329,3 +330,42 @@ SERVICES = st.dictionaries(
 def test_any_structure_is_an_environment_or_an_error(services: list[dict[str, object]]) -> None:
     text = yaml.safe_dump({"services": services})
     assert all(said.startswith(("env.yaml", "patch.yaml")) for said in outcome(text))
+
+
+TRAFFIC = """\
+services: [{name: catalog, command: serve, port: 8081}]
+redact:
+  headers: [X-Session]
+  jsonPaths: ["$.user.email", '$.items[]["card number"]']
+  parameters: [token]
+  patterns: ["[0-9]{16}"]
+previewHeader: X-Preview
+"""
+
+
+def test_what_is_redacted_and_the_header_of_previews() -> None:
+    environment = parse(TRAFFIC)
+    assert environment.redaction == RedactionRules(
+        headers=("x-session",),
+        json_paths=("$.user.email", '$.items[]["card number"]'),
+        parameters=("token",),
+        patterns=("[0-9]{16}",),
+    )
+    assert environment.preview_header == "x-preview"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("X-Session", "no header", "line 3: redact.headers[0]: 'no header' is no header name"),
+        ("$.user.email", "user.email", "line 4: redact.jsonPaths[0]: Path 'user.email' does not begin with '$'"),
+        ("$.user.email", "$.**.email", "line 4: redact.jsonPaths[0]: Path '$.**.email' has a wildcard at character 2"),
+        ("[0-9]{16}", "(", "line 6: redact.patterns[0]: redaction pattern '(' is no regular expression"),
+        ("[0-9]{16}", "a*", "line 6: redact.patterns[0]: redaction pattern 'a*' matches the empty text"),
+        ("parameters", "params", "line 5: redact: unknown field 'params', did you mean 'parameters'?"),
+        ("X-Preview", "host", "line 7: previewHeader: 'host' has a meaning already"),
+        ("X-Preview", "x-microstax-env", "line 7: previewHeader: 'x-microstax-env' has a meaning already"),
+    ],
+)
+def test_what_is_wrong_about_traffic_is_said(right: str, wrong: str, said: str) -> None:
+    assert said in problem(TRAFFIC.replace(right, wrong))

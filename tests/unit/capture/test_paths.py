@@ -2,8 +2,8 @@
 
 import pytest
 
-from microstax.capture.paths import parse_path
 from microstax.errors import UsageError
+from microstax.model.paths import parse_path
 
 
 @pytest.mark.parametrize(
