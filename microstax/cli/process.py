@@ -1,6 +1,5 @@
 """`microstax up`, `down` and `demo`: the control plane as a process of this machine."""
 
-import time
 from typing import Final
 
 import click
@@ -45,14 +44,17 @@ def down(settings: Settings) -> None:
     Where the control plane was killed, what it left running is stopped all the same.
     """
     from microstax.api.methods import SHUTDOWN
+    from microstax.runtime.state import watch_holder
 
-    try:
-        with settings.client() as client:
-            follow(settings, client.stream(SHUTDOWN, SHUTDOWN.request()))
-    except ControlPlaneUnreachableError:
-        if not _stop_leftovers(settings):
-            raise
-    _wait_until_free(settings)
+    with watch_holder(settings.state_dir) as ended:
+        try:
+            with settings.client() as client:
+                follow(settings, client.stream(SHUTDOWN, SHUTDOWN.request()))
+        except ControlPlaneUnreachableError:
+            if not _stop_leftovers(settings):
+                raise
+        if not ended(STOP_S):
+            raise FaultError("Everything was stopped, but the control plane has not ended yet: see 'microstax status'.")
 
 
 def _stop_leftovers(settings: Settings) -> bool:
@@ -62,17 +64,6 @@ def _stop_leftovers(settings: Settings) -> bool:
     if count:
         settings.say(f"The control plane was gone already; {count} processes that it had left are stopped.")
     return count > 0
-
-
-def _wait_until_free(settings: Settings) -> None:
-    """Wait until the state folder is free, so that an `up` right after this `down` finds nobody in its way."""
-    from microstax.runtime.state import lock_holder
-
-    ends = time.monotonic() + STOP_S
-    while (holder := lock_holder(settings.state_dir)) is not None:
-        if time.monotonic() >= ends:
-            raise FaultError(f"Everything was stopped, but the control plane (process {holder}) has not ended yet.")
-        time.sleep(0.02)
 
 
 @command(None, "demo", examples=["microstax demo", "microstax demo --keep"])

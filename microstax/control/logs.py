@@ -52,7 +52,10 @@ class Logs:
     def _keys(self, name: str, service: str) -> list[ProcessKey]:
         specs = self._services(name)
         if not service:
-            return [layout.service_key(name, spec.name) for spec in specs if spec.command]
+            started = [layout.service_key(name, spec.name) for spec in specs if spec.command]
+            if not started:
+                raise RefusedError(f"All services of {name} run at a url; microstax started none, so there is no log.")
+            return started
         known = {_name(key): key for key in self._plane.fleet.runtime.statuses(name)}
         known |= {spec.name: layout.service_key(name, spec.name) for spec in specs}
         if service not in known:

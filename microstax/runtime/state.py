@@ -2,6 +2,9 @@
 
 import fcntl
 import os
+import select
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +56,24 @@ def was_used(state: Path) -> bool:
         return (state / LOCK_FILE).is_file()
     except OSError:
         return False
+
+
+@contextmanager
+def watch_holder(state: Path) -> Iterator[Callable[[float], bool]]:
+    """Hold on to the control plane that has the lock now; what is yielded waits so many seconds for its end.
+
+    The end of the process, not of its lock: a process that lets the lock go has work left and is still seen.
+    """
+    holder = lock_holder(state)
+    try:
+        descriptor = None if holder is None else os.pidfd_open(holder)
+    except OSError:  # it ended just now, or it is out of our sight
+        descriptor = None
+    try:
+        yield lambda seconds: descriptor is None or bool(select.select([descriptor], [], [], seconds)[0])
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def lock_holder(state: Path) -> int | None:

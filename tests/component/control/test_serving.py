@@ -251,3 +251,6 @@ async def test_logs_come_as_they_are_written(stage: Any) -> None:
     assert "did you mean 'catalog'?" in message
     _, message = await stage.refusal(stage.stream(methods.STREAM_LOGS, name="nope"))
     assert "There is no environment or overlay 'nope'" in message
+    await stage.create("elsewhere", "services: {a: {url: 'http://127.0.0.1:9', port: 39999}}")
+    _, message = await stage.refusal(stage.stream(methods.STREAM_LOGS, name="elsewhere", follow=True))
+    assert message == "All services of elsewhere run at a url; microstax started none, so there is no log."

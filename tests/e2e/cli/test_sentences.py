@@ -1,5 +1,6 @@
 """Every error that a user can meet: one sentence with what, where and what to do, and the exit code of the contract."""
 
+import json
 import re
 import signal
 import socket
@@ -222,4 +223,7 @@ def test_up_in_the_foreground_logs_and_ends_with_ctrl_c(lonely: Any) -> None:
 def test_up_right_after_down(lonely: Any) -> None:
     for _ in range(2):
         lonely.must("up", "--detach")
+        pid = json.loads(lonely.must("status", "-o", "json"))["pid"]
         lonely.must("down")
+        stat = Path(f"/proc/{pid}/stat")
+        assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"

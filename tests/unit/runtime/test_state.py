@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from microstax.errors import FaultError, RefusedError
-from microstax.runtime.state import StateLock, lock_holder
+from microstax.runtime.state import StateLock, lock_holder, watch_holder
 
 HOLD = """
 import sys, time
@@ -40,6 +40,18 @@ def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
     lock = StateLock(tmp_path)
     lock.acquire()
     lock.release()
+
+
+def test_a_holder_is_watched_until_it_has_ended(tmp_path: Path) -> None:
+    with watch_holder(tmp_path) as ended:
+        assert ended(0.0), "nobody holds it"
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with watch_holder(tmp_path) as ended:
+            assert not ended(0.01)
+            holder.kill()
+            assert ended(10.0)
 
 
 def test_a_folder_that_cannot_be_used_is_a_clear_error(tmp_path: Path) -> None:
