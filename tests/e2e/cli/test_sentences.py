@@ -204,18 +204,30 @@ def test_export_and_compare_again_need_no_control_plane(lonely: Any) -> None:
     assert not Path(lonely.state).exists()
 
 
-def test_up_in_the_foreground_logs_and_ends_with_ctrl_c(lonely: Any) -> None:
+def far_yaml(url: str, port: int) -> str:
+    return f"services: [{{name: a, url: '{url}', port: {port}}}]\n"
+
+
+def test_up_in_the_foreground_logs_and_ends_with_ctrl_c(lonely: Any, free_port: Callable[[], int]) -> None:
     words = (sys.executable, "-m", "microstax", "up", "--state", str(lonely.state))
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
             assert "microstax serves unix:" in process.stderr.readline()
             assert "problems       none" in lonely.must("status")
+            failed(lonely("env", "create", "far", "--file", lonely.write("none.yaml", "services: []\n")), 2)
+            server = socket.create_server(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{server.getsockname()[1]}"
+            lonely.must("env", "create", "far", "--file", lonely.write("far.yaml", far_yaml(url, free_port())))
             process.send_signal(signal.SIGINT)
             out, log = process.communicate(timeout=30)
         finally:
             process.kill()
+    server.close()
     assert (process.returncode, out) == (0, "")
+    assert "INFO    refused: none.yaml, line 1: services: there is no service in it" in log
+    assert "INFO    starting Envoy" in log
+    assert "INFO    far runs." in log
     assert "Traceback" not in log
     assert "No control plane answers" in failed(lonely("status"), 4)
 
