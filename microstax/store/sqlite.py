@@ -7,6 +7,7 @@ a call of SQLite's: each method is a function that runs in the store's own threa
 
 import asyncio
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from microstax.store.state import Change, State
 
 T = TypeVar("T")
 DATABASE: Final = "state.db"
+_ROOM_BYTES: Final = 64 * 1024
+"""The write-ahead log's shared memory takes 32 KiB at once."""
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -144,10 +147,19 @@ def _roll_back(db: sqlite3.Connection) -> None:
         db.execute("ROLLBACK")
 
 
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.parent).free < _ROOM_BYTES
+    except OSError:
+        return False
+
+
 def explain(path: Path, error: sqlite3.Error) -> str:
     """Return the sentence for a failure of SQLite's: what is wrong with which file, and what to do."""
-    code = getattr(error, "sqlite_errorcode", None) or 0
-    match code & 0xFF:  # the low byte is the primary code (https://www.sqlite.org/rescode.html)
+    code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+    if code == sqlite3.SQLITE_IOERR and _is_full(path):
+        code = sqlite3.SQLITE_FULL  # what SQLite calls it where its shared memory finds no room
+    match code:  # the low byte is the primary code (https://www.sqlite.org/rescode.html)
         case sqlite3.SQLITE_FULL:
             return f"The disk of {path} is full, so nothing more can be remembered: free some space; nothing is lost."
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:

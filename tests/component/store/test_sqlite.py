@@ -1,18 +1,20 @@
 """What only a store on disk can do wrong."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from microstax.errors import StorageError
 from microstax.store.port import PairLimits
-from microstax.store.sqlite import SqliteStore
+from microstax.store.sqlite import SqliteStore, explain
 from microstax.store.state import PutRule, RuleRecord
 
 ENDLESS_WRITER = """
@@ -98,6 +100,15 @@ async def test_a_full_disk_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     again = SqliteStore(tmp_path / "state.db")
     assert set((await again.open()).rules) == {1, 2}
     await again.close()
+
+
+def test_an_io_error_on_a_full_disk_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opening a database on a full disk fails with SQLITE_IOERR_SHMSIZE, "disk I/O error"."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    assert "check the disk" in explain(tmp_path / "state.db", error)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=0))
+    assert "is full" in explain(tmp_path / "state.db", error)
 
 
 async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
