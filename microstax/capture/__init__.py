@@ -1,6 +1,6 @@
 """From Envoy's tap to pairs: poll, cut into traces, decode, redact, pair. Compares nothing and stores nothing.
 
-    TapPoller -> Inbox -> Collector (FrameReader -> read_trace -> Redactor -> Pairer) -> Paired | Lost
+    TapPoller -> Inbox -> Collector (FrameReader -> Identities -> TraceReader -> Pairer) -> Paired | Lost
 
 Only the poller does I/O. What leaves this package is redacted.
 """

@@ -1,7 +1,6 @@
 """One Envoy's stream of tap chunks as pairs: cut, decode, name, redact, pair. No I/O and no clock."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from microstax.capture.frames import FrameReader
 from microstax.capture.identity import Identities, Named
@@ -9,11 +8,11 @@ from microstax.capture.inbox import Chunk
 from microstax.capture.pairer import Command, Expected, Pairer
 from microstax.capture.redaction import Redaction
 from microstax.capture.redactor import Redactor
-from microstax.capture.tap_trace import Unusable, parse_trace, read_parsed
+from microstax.capture.tap_trace import Unusable, parse_trace
+from microstax.capture.trace_reader import TraceReader
 from microstax.model.exchange import Exchange
 
 
-@dataclass(slots=True)
 class Collector:
     """Turns chunks into Paired and Lost. Nothing that a chunk holds raises.
 
@@ -21,15 +20,23 @@ class Collector:
     without anything of the traffic itself.
     """
 
-    pairer: Pairer
-    redactor: Redactor
-    traces: int = 0
-    trace_bytes: int = 0
-    undecodable: int = 0
-    problem: str | None = None
-    identities: Identities = field(default_factory=Identities)
-    _frames: FrameReader = field(default_factory=FrameReader)
-    _poll: int | None = None
+    def __init__(self, pairer: Pairer, redactor: Redactor) -> None:
+        self.pairer = pairer
+        self.identities = Identities()
+        self.traces = self.trace_bytes = self.undecodable = 0
+        self.problem: str | None = None
+        self._reader = TraceReader(redactor)
+        self._frames = FrameReader()
+        self._poll: int | None = None
+
+    @property
+    def redactor(self) -> Redactor:
+        """The rules of redaction; new ones hold from the next trace on."""
+        return self._reader.redactor
+
+    @redactor.setter
+    def redactor(self, redactor: Redactor) -> None:
+        self._reader = TraceReader(redactor)
 
     def watch(self, expected: Mapping[str, Iterable[Expected]], redaction: Redaction) -> None:
         """Replace what is mirrored and what is redacted, from the next chunk on."""
@@ -67,15 +74,13 @@ class Collector:
         return alone + self.pairer.flush()
 
     def _trace(self, named: Named, now_us: int) -> list[Command]:
-        return self._seen(read_parsed(named.trace), named.at_us, now_us)
+        return self._seen(self._reader.read(named.trace), named.at_us, now_us)
 
     def _seen(self, seen: Exchange | Unusable, at_us: int, now_us: int) -> list[Command]:
         age_us = at_us - seen.started_us if seen.started_us is not None else None
-        if isinstance(seen, Unusable):
-            if not seen.foreign and not seen.cut_short:
-                self._note(seen.problem)
-            return self.pairer.handle(seen, now_us=now_us, age_us=age_us)
-        return self.pairer.handle(self.redactor.exchange(seen), now_us=now_us, age_us=age_us)
+        if isinstance(seen, Unusable) and not (seen.foreign or seen.cut_short):
+            self._note(seen.problem)
+        return self.pairer.handle(seen, now_us=now_us, age_us=age_us)
 
     def _note(self, problem: str | None) -> None:
         if problem is not None:

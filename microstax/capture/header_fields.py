@@ -1,60 +1,73 @@
-"""Header maps of a trace as Python sees them: pseudo-headers, the side's own, and ours. No I/O.
+"""Header maps of a trace as Python sees them: what is noted, and the side's own headers. No I/O.
 
-A fleet sends the same few hundred fields again and again, so a field is decoded once and then found by its bytes.
+A fleet sends the same few hundred fields again and again, so a field is decoded and redacted once and then found by
+its bytes.
 """
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from microstax.generated.wire import tap_pb2
 from microstax.model.exchange import Headers
 
 OWN_PREFIX: Final = "x-microstax-"
+CONTENT_LENGTH: Final = "content-length"
+CONTENT_ENCODING: Final = "content-encoding"
+CONTENT_TYPE: Final = "content-type"
+_FRAMING: Final = frozenset({CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_TYPE})
 _KNOWN: Final = 8_192
 _LONGEST_KNOWN: Final = 256
-_OTHER, _PSEUDO, _OWN = range(3)
 
-_Field = tuple[int, tuple[str, str]]
-_known: dict[bytes, _Field] = {}
-
-
-class Fields(NamedTuple):
-    """One header map; a tuple, since one is made for every message."""
-
-    pseudo: dict[str, str]
-    headers: Headers
-    own: dict[str, str]
+Pair = tuple[str, str]
+_Field = tuple[Pair | None, Pair | None]
+Fields = tuple[dict[str, str], Headers]
+"""(noted, headers). `noted` are the pseudo-headers, ours, and as they came those that say how to read the body; of a
+name that stands several times the values are joined by commas (RFC 9110, 5.3). `headers` are what the side has."""
 
 
-NO_FIELDS: Final = Fields({}, (), {})
+class HeaderReader:
+    """Reads header maps; `keep` is given a name and a value, and returns what may be kept of the value."""
+
+    __slots__ = ("_keep", "known")
+
+    def __init__(self, keep: Callable[[str, str], str]) -> None:
+        self._keep = keep
+        self.known: dict[bytes, _Field] = {}
+
+    def read(self, raw_fields: Iterable[bytes]) -> Fields:
+        """Sort serialised HeaderValue messages; raises protobuf's DecodeError."""
+        noted: dict[str, str] = {}
+        headers: list[Pair] = []
+        known = self.known.get
+        for raw in raw_fields:
+            header, note = known(raw) or self._read(raw)
+            if header is not None:
+                headers.append(header)
+            if note is not None:
+                name, value = note
+                noted[name] = f"{noted[name]},{value}" if name in noted else value
+        return noted, tuple(headers)
+
+    def _read(self, raw: bytes) -> _Field:
+        """Return a field as a header and as a note, None where it is not the one or the other."""
+        name, value = decode_field(raw)
+        kept = self._keep(name, value)
+        if name.startswith(OWN_PREFIX):
+            return None, (name, value)  # new with every copy, so not worth remembering
+        field: _Field = ((name, kept), (name, value) if name in _FRAMING else None)
+        if name.startswith(":"):
+            field = (None, (name, kept))
+        if len(raw) <= _LONGEST_KNOWN:
+            if len(self.known) >= _KNOWN:
+                self.known.clear()
+            self.known[raw] = field
+        return field
 
 
-def split(raw_fields: Iterable[bytes]) -> Fields:
-    """Sort serialised HeaderValue messages; raises protobuf's DecodeError. NO_FIELDS itself stands for an empty map."""
-    pseudo: dict[str, str] = {}
-    own: dict[str, str] = {}
-    headers: list[tuple[str, str]] = []
-    for raw in raw_fields:
-        kind, pair = _known.get(raw) or _read(raw)
-        if kind == _OTHER:
-            headers.append(pair)
-        elif kind == _PSEUDO:
-            pseudo[pair[0]] = pair[1]
-        else:
-            own[pair[0]] = pair[1]
-    return Fields(pseudo, tuple(headers), own) if headers or pseudo or own else NO_FIELDS
-
-
-def _read(raw: bytes) -> _Field:
+def decode_field(raw: bytes) -> Pair:
+    """Return name (in lower case) and value of one serialised HeaderValue; raises protobuf's DecodeError."""
     message = tap_pb2.HeaderValue.FromString(raw)
-    name, value = message.key.decode("latin-1").lower(), _text(message.value or message.raw_value)
-    kind = _PSEUDO if name.startswith(":") else _OWN if name.startswith(OWN_PREFIX) else _OTHER
-    field = (kind, (name, value))
-    if kind != _OWN and len(raw) <= _LONGEST_KNOWN:
-        if len(_known) >= _KNOWN:
-            _known.clear()
-        _known[raw] = field
-    return field
+    return message.key.decode("latin-1").lower(), _text(message.value or message.raw_value)
 
 
 def _text(raw: bytes) -> str:

@@ -9,9 +9,10 @@ baseline waits for its copy and a window for its baseline, bounded in number, by
 A trace leaves here with its `identity`, or without one where it is nobody's.
 """
 
+import re
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -20,7 +21,7 @@ from microstax.capture.tap_trace import Identity, Trace
 from microstax.model.exchange import Side
 from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS
 
-_PARTS: Final = 7
+_TOLD: Final = re.compile(r"([^;]+);(branch|control);([^;]+);([^;]+);([^;]+);([0-9]{1,20});([0-9]{1,20})")
 _SIDES: Final = {str(side): side for side in (Side.BRANCH, Side.CONTROL)}
 _SECOND: Final = 1_000_000
 
@@ -77,9 +78,8 @@ class Identities:
     def take(self, trace: Trace, *, at_us: int, now_us: int) -> list[Named]:
         """Return what can be named now that `trace` is here. `now_us` never goes back."""
         found = list(self.tick(now_us)) if self._ages and self._is_due(now_us) else []
-        told = _told(trace)
-        if told is not None:
-            self._copy(trace, told, at_us=at_us, now_us=now_us, found=found)
+        if trace.told is not None and (told := _TOLD.fullmatch(trace.told)) is not None:
+            self._copy(trace, told.groups(), at_us=at_us, now_us=now_us, found=found)
         elif (client := trace.client) is not None:
             self._baseline(trace, client, at_us=at_us, now_us=now_us, found=found)
         else:
@@ -100,7 +100,7 @@ class Identities:
         too_much = self._count > self.max_waiting or self.bytes > self.max_bytes
         return self._ages[0][0] <= now_us or too_much or len(self._ages) > 4 * self.max_waiting
 
-    def _copy(self, trace: Trace, told: list[str], *, at_us: int, now_us: int, found: list[Named]) -> None:
+    def _copy(self, trace: Trace, told: Sequence[str], *, at_us: int, now_us: int, found: list[Named]) -> None:
         service, side, overlay, identity, client, since, until = told
         window = _Window(service, identity, client, int(since), int(until))
         waiting = self._seen_within(window)
@@ -193,14 +193,3 @@ def _take_out(queues: dict[str, list[Any]], client: str, item: Any, at: int) -> 
             if not queue:
                 del queues[client]
             return
-
-
-def _told(trace: Trace) -> list[str] | None:
-    """Return the parts of COPY_HEADER; None where it is not there, or not ours."""
-    told = trace.told
-    if told is None:
-        return None
-    parts = told.split(";")
-    if len(parts) != _PARTS or parts[1] not in _SIDES or not all(parts):
-        return None
-    return parts if all(part.isascii() and part.isdigit() for part in parts[-2:]) else None

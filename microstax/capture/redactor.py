@@ -1,4 +1,4 @@
-"""Apply a Redaction to exchanges, before anything else sees them. No I/O; never raises for what traffic contains."""
+"""Apply a Redaction to what exchanges hold, before anything else sees it. No I/O, and no exception for any traffic."""
 
 import re
 from hashlib import blake2b
@@ -7,96 +7,53 @@ from urllib.parse import unquote_plus
 
 from microstax.capture.json_redaction import JsonRedactor
 from microstax.capture.redaction import DEFAULT_HEADERS, Redaction
-from microstax.model.exchange import Exchange, Headers, Request, Response
 
 MARK: Final = "redacted:"
 _DIGEST_BYTES: Final = 8
 _ANY_BYTES: Final = "surrogateescape"
 _FORM: Final = "application/x-www-form-urlencoded"
 _COOKIES: Final = frozenset({"cookie", "set-cookie"})
-_URL_HEADERS: Final = frozenset({"referer", "location", "content-location"})
+_URL_HEADERS: Final = frozenset({":path", "referer", "location", "content-location"})
+_PSEUDO: Final = frozenset({":method", ":scheme", ":authority", ":status", ":protocol"})
 
 
 class Redactor:
-    """Redacts exchanges by one set of rules. An exchange that holds nothing secret comes back as the same object."""
+    """Redacts the parts of exchanges by one set of rules."""
 
     def __init__(self, rules: Redaction) -> None:
         self._key = rules.key
         self._secret = frozenset(name.lower() for name in (*DEFAULT_HEADERS, *rules.headers))
         self._parameters = frozenset(rules.parameters)
-        self._watched = self._secret | (_URL_HEADERS if self._parameters else frozenset())
         self._patterns = tuple(re.compile(pattern) for pattern in rules.patterns)
         self._json = JsonRedactor(rules.json_paths, self.hash) if rules.json_paths else None
-        self._has_body_rules = bool(rules.json_paths or rules.parameters or rules.patterns)
-
-    def exchange(self, exchange: Exchange) -> Exchange:
-        """Return `exchange` without secrets."""
-        request = self._request(exchange.request)
-        response = self._response(exchange.response) if exchange.response is not None else None
-        if request is exchange.request and response is exchange.response:
-            return exchange
-        return Exchange(
-            id=exchange.id,
-            side=exchange.side,
-            service=exchange.service,
-            overlay=exchange.overlay,
-            request=request,
-            response=response,
-            started_us=exchange.started_us,
-            latency_us=exchange.latency_us,
-        )
+        self.has_body_rules = bool(rules.json_paths or rules.parameters or rules.patterns)
 
     def hash(self, value: bytes) -> str:
         """Return what stands in place of `value`: BLAKE2b (RFC 7693) with this installation's key, 64 bits."""
         return MARK + blake2b(value, key=self._key, digest_size=_DIGEST_BYTES).hexdigest()
 
-    def _request(self, request: Request) -> Request:
-        headers, path = self._headers(request.headers), self._path(request.path)
-        body = self._body(request) if self._has_body_rules else request.body
-        if headers is request.headers and path is request.path and body is request.body:
-            return request
-        return Request(
-            method=request.method,
-            path=path,
-            authority=request.authority,
-            headers=headers,
-            body=body,
-            truncated=request.truncated,
-            encoded=request.encoded,
-        )
-
-    def _response(self, response: Response) -> Response:
-        headers, trailers = self._headers(response.headers), self._headers(response.trailers)
-        body = self._body(response) if self._has_body_rules else response.body
-        if headers is response.headers and trailers is response.trailers and body is response.body:
-            return response
-        return Response(
-            status=response.status,
-            headers=headers,
-            body=body,
-            truncated=response.truncated,
-            trailers=trailers,
-            local_reason=response.local_reason,
-            body_size=response.body_size,
-            encoded=response.encoded,
-        )
-
-    def _headers(self, headers: Headers) -> Headers:
-        if self._patterns:
-            return tuple((name, self._header(name, value)) for name, value in headers)
-        watched, changed = self._watched, None
-        for position, (name, value) in enumerate(headers):
-            if name in watched:
-                changed = list(headers) if changed is None else changed
-                changed[position] = (name, self._header(name, value))
-        return headers if changed is None else tuple(changed)
-
-    def _header(self, name: str, value: str) -> str:
+    def header(self, name: str, value: str) -> str:
+        """Return what may be kept of a header or trailer, or of a pseudo-header, of which `:path` has rules."""
         if name in self._secret:
             return self._cookie(name, value) if name in _COOKIES else self._value(value)
         if name in _URL_HEADERS:
-            value = self._url(value)
-        return self._text(value)
+            return self._text(self._url(value))
+        return value if name in _PSEUDO else self._text(value)
+
+    def body(self, body: bytes, content_type: str, *, encoded: bool) -> bytes:
+        """Return `body` without secrets; one that is still `encoded` cannot be looked into and is hashed as a whole."""
+        if not body or not self.has_body_rules:
+            return body
+        if encoded:
+            return self.hash(body).encode()
+        content_type = content_type.lower()
+        if self._json is not None:
+            body = self._json.redact(body, content_type)
+        if self._parameters and content_type.startswith(_FORM):
+            body = self._form(body.decode("latin-1")).encode("latin-1")
+        if self._patterns:
+            body = self._text(body.decode(errors=_ANY_BYTES)).encode(errors=_ANY_BYTES)
+        return body
 
     def _value(self, value: str) -> str:
         """Hash a value; an empty one is no secret, and that it is empty is worth seeing."""
@@ -113,9 +70,6 @@ class Redactor:
         if equals:
             return f"{name}={self._value(value.strip())}"
         return self._value(part.strip())
-
-    def _path(self, path: str) -> str:
-        return self._text(self._url(path))
 
     def _url(self, url: str) -> str:
         """Hash the configured parameters of a URL's query."""
@@ -151,19 +105,3 @@ class Redactor:
 
     def _piece(self, text: str) -> str:
         return self.hash(text.encode(errors=_ANY_BYTES))
-
-    def _body(self, message: Request | Response) -> bytes:
-        """Apply the rules for bodies; a body that cannot be looked into is hashed as a whole."""
-        body = message.body
-        if not body:
-            return body
-        if message.encoded:
-            return self.hash(body).encode()
-        content_type = next((value for name, value in message.headers if name == "content-type"), "").lower()
-        if self._json is not None:
-            body = self._json.redact(body, content_type)
-        if self._parameters and content_type.startswith(_FORM):
-            body = self._form(body.decode("latin-1")).encode("latin-1")
-        if self._patterns:
-            body = self._text(body.decode(errors=_ANY_BYTES)).encode(errors=_ANY_BYTES)
-        return body

@@ -2,6 +2,7 @@
 
 import time
 from random import Random
+from statistics import median
 
 from bench_diff import body
 from capture_lab import complete_pairs
@@ -13,6 +14,7 @@ from microstax.worker.__main__ import collect_garbage_seldom
 from microstax.worker.ledger import Ledger
 
 PAIRS = 20_000
+RUNS = 5
 CHUNK_BYTES = 64 * 1024
 REQUEST_HEADERS: Headers = (
     ("accept", "application/json"),
@@ -20,7 +22,6 @@ REQUEST_HEADERS: Headers = (
     ("authorization", "Bearer 0123456789abcdef0123456789abcdef"),
     ("user-agent", "shop/1.0"),
     ("x-forwarded-proto", "http"),
-    ("x-request-id", "0f8fad5b-d9cb-469f-a165-70867728950e"),
 )
 HEADERS: Headers = (
     ("content-type", "application/json"),
@@ -35,7 +36,8 @@ def traffic(*, equal: bool) -> list[Chunk]:
     """Return the chunks in which the traces of PAIRS requests come, as a poller hands them on."""
     rng, traces = Random(7), []
     for number in range(PAIRS):
-        request = a_request(f"/products/{number % 500}?page=2", headers=REQUEST_HEADERS)
+        ids = (("x-request-id", f"{rng.getrandbits(128):032x}"),)
+        request = a_request(f"/products/{number % 500}?page=2", headers=(*REQUEST_HEADERS, *ids))
         before = body(rng, at=number)
         after = before if equal else body(rng, price=8.5, at=number + 1)
         for side, content in ((Side.BASELINE, before), (Side.BRANCH, after)):
@@ -49,7 +51,11 @@ def traffic(*, equal: bool) -> list[Chunk]:
 
 
 def pairs_per_second(*, equal: bool) -> float:
-    """Return how many pairs a second one core takes from bytes to counts: cut, decode, redact, pair, compare, count."""
+    """Return how many pairs come from bytes to counts in a second of CPU: the median of RUNS."""
+    return median(_pairs_per_second(equal=equal) for _ in range(RUNS))
+
+
+def _pairs_per_second(*, equal: bool) -> float:
     chunks, ledger = traffic(equal=equal), Ledger("bench")
     rules = Redaction.with_fresh_key()
     collector = Collector(Pairer(), Redactor(rules))
@@ -69,8 +75,8 @@ def run() -> list[tuple[str, str, str]]:
     collect_garbage_seldom()
     equal, differing = pairs_per_second(equal=True), pairs_per_second(equal=False)
     return [
-        ("decode + redact + pair + diff + count, one core, 1 KiB JSON, equal", f"{equal:,.0f} pairs/s", ">= 15,000"),
-        ("the same, differing in values", f"{differing:,.0f} pairs/s", ">= 8,000"),
+        ("decode + redact + pair + diff + count, 1 KiB JSON, equal, by CPU time", f"{equal:,.0f} pairs/s", ">= 15,000"),
+        ("the same, differing in 12 values", f"{differing:,.0f} pairs/s", ">= 8,000"),
         *complete_pairs(),
     ]
 

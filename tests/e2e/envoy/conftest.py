@@ -23,7 +23,10 @@ import pytest
 
 from microstax.capture.frames import FrameReader
 from microstax.capture.identity import Identities
-from microstax.capture.tap_trace import parse_trace, read_parsed
+from microstax.capture.redaction import Redaction
+from microstax.capture.redactor import Redactor
+from microstax.capture.tap_trace import parse_trace
+from microstax.capture.trace_reader import TraceReader
 from microstax.envoy import arguments, bootstrap, build, concurrency_of, tap_request
 from microstax.envoy.stats import STATS_PATH, Counters, read_counters
 from microstax.model.environment import Address
@@ -389,13 +392,13 @@ class Node:
             await poll
 
     async def _poll(self, tap: "Tap", request: bytes) -> None:
-        reader, identities = FrameReader(), Identities()
+        reader, identities, traces = FrameReader(), Identities(), TraceReader(Redactor(Redaction.with_fresh_key()))
         async with self.envoy.admin("POST", "/tap", data=request) as reply:
             frames = reader.feed(await reply.read())
         assert reader.finish() is None
         for frame in frames:
             for named in identities.take(parse_trace(frame), at_us=1, now_us=1):
-                tap.traces.append(read_parsed(named.trace))
+                tap.traces.append(traces.read(named.trace))
         tap.alone = len(identities)
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from microstax.capture import Chunk, Collector, Expected, Paired, Pairer, Redaction, Redactor
-from microstax.capture import tap_trace as trace_module
+from microstax.capture import Chunk, Collector, Expected, Paired, Pairer, Redaction, Redactor, tap_trace, trace_reader
 from microstax.diff.compare import why_not_compared
 from microstax.envoy import names
 from microstax.model.exchange import NotCompared, Side
-from microstax.testing import a_request, a_response, an_exchange, delimited, tap_trace
+from microstax.testing import a_request, a_response, an_exchange, delimited
+from microstax.testing import tap_trace as traced
 
 START = 1_700_000_000_000_000
 EXPECTED = {"catalog": (Expected(overlay="shadow-test", timeout_us=1_000_000),)}
@@ -21,13 +21,13 @@ def collector() -> Collector:
     return made
 
 
-BASELINE = tap_trace(an_exchange(request=a_request(headers=(("authorization", "secret"),))))
-BRANCH = tap_trace(an_exchange(Side.BRANCH))
+BASELINE = traced(an_exchange(request=a_request(headers=(("authorization", "secret"),))))
+BRANCH = traced(an_exchange(Side.BRANCH))
 
 
 def test_the_names_on_the_wire_are_those_that_envoy_is_given() -> None:
-    assert trace_module.LOCAL_HEADER == names.LOCAL_HEADER
-    assert trace_module.COPY_HEADER == names.COPY_HEADER
+    assert trace_reader.LOCAL_HEADER == names.LOCAL_HEADER
+    assert tap_trace.COPY_HEADER == names.COPY_HEADER
 
 
 def test_two_traces_make_a_redacted_pair(collector: Collector) -> None:
@@ -69,7 +69,7 @@ def test_a_broken_stream_is_counted_once(collector: Collector) -> None:
 
 def test_a_stream_that_outlives_the_branchs_time_is_a_timeout(collector: Collector) -> None:
     """An answer without a length, delivered when the time was over: the timeout reset it in the middle."""
-    stream = tap_trace(an_exchange(Side.BRANCH, response=a_response(b"data: 1\n\n", headers=())))
+    stream = traced(an_exchange(Side.BRANCH, response=a_response(b"data: 1\n\n", headers=())))
     (paired,) = collector.feed(Chunk(1, delimited([BASELINE, stream]), START + 1_200_000), now_us=1)
     assert isinstance(paired, Paired)
     assert why_not_compared(paired.triple) is NotCompared.BRANCH_TIMEOUT

@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from microstax.capture import Redaction, Redactor
 from microstax.capture.identity import Identities, Named
-from microstax.capture.tap_trace import Trace, parse_trace, read_parsed
+from microstax.capture.tap_trace import Trace, parse_trace
+from microstax.capture.trace_reader import TraceReader
 from microstax.generated.wire import tap_pb2
 from microstax.model.exchange import Exchange, Side
 
 START_NS = 1_700_000_000_000_000_000
+READER = TraceReader(Redactor(Redaction(key=b"k" * 32)))
 LISTENER = ("127.0.0.1", 8080)
 
 
@@ -53,7 +56,7 @@ def a_copy(
 
 
 def seen(named: Named) -> tuple[str, Side, str | None, str]:
-    exchange = read_parsed(named.trace)
+    exchange = READER.read(named.trace)
     assert isinstance(exchange, Exchange)
     return exchange.id, exchange.side, exchange.overlay, exchange.request.path
 
