@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from microstax.control import budget, counters, coverage, queries
+from microstax.control import budget, counters, coverage, layout, queries
 from microstax.control.coverage import MirrorHistory
 from microstax.control.plane import Plane
+from microstax.control.watches import Watches
 from microstax.errors import InvalidFileError, StorageError, UsageError
 from microstax.generated.management.microstax.management.v1 import Delta, DeltaAck, ServiceDelta
 from microstax.model.record import decode_pair
@@ -42,12 +43,16 @@ class Intake:
         self._histories: dict[tuple[str, int, str], MirrorHistory] = {}
         self._budgets: dict[tuple[str, int, str], budget.Budget] = {}
         self.workers: dict[str, WorkerSeen] = {}
+        self.watches: Final = Watches()
         self._streams: Counter[str] = Counter()
 
     async def submit(self, delta: Delta) -> DeltaAck:
         """Apply a delta, once; raises UsageError for one that makes no sense, StorageError where it cannot be kept."""
         if not delta.worker_id or delta.sequence < 1:
             raise UsageError("A delta needs a worker_id and a sequence from 1.")
+        if delta.worker_id in self.workers:
+            self.watches.note(delta.worker_id, delta.watched)
+        await self._plane.to_envoys.decided(lambda: self._is_early(delta))
         record = delta_record(self._plane.state, delta)
         applied = await self._plane.journal.apply_delta(record, self._merge)
         if applied:
@@ -68,6 +73,7 @@ class Intake:
         if not self._streams[worker_id]:
             del self._streams[worker_id]
             self.workers.pop(worker_id, None)
+            self.watches.forget(worker_id)
 
     async def look(self) -> None:
         """Read the counts as they were when the last control plane ended, so that what is old is known to be old."""
@@ -94,6 +100,16 @@ class Intake:
         """Return how many of a service's copies are so old that they should be accounted for."""
         history = self._histories.get((shadow.overlay, shadow.generation, service))
         return history.before(self._plane.now_ms() - _patience_ms(shadow)) if history else 0
+
+    def _is_early(self, delta: Delta) -> bool:
+        """Tell whether a delta may be about a shadow that is in force and not committed yet."""
+        ahead, nodes = self._plane.to_envoys, {one.node_id for one in delta.counters}
+        return any(
+            layout.tee_node(self._plane.state.overlays[overlay].spec.baseline) in nodes for overlay in ahead.overlays
+        ) or any(
+            (shadow := ahead.shown(one.overlay)) is not None and shadow.generation == one.generation
+            for one in delta.services
+        )
 
     async def _look_at_counts(self, at_ms: int) -> None:
         """Take in counters that were read about `at_ms`, by the worker's clock.
@@ -167,10 +183,26 @@ def delta_record(state: State, delta: Delta) -> DeltaRecord:
         sequence=delta.sequence,
         at_ms=delta.at_ms,
         results=tuple(
-            _result(state.shadows[one.overlay], one) for one in delta.services if one.overlay in state.shadows
+            _result(state.shadows[one.overlay], one) for one in delta.services if _is_wanted(state, delta, one)
         ),
         readings=tuple(readings),
     )
+
+
+def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
+    """Tell whether results belong to the generation of their shadow; a worker that knows none means the newest."""
+    shadow = state.shadows.get(one.overlay)
+    wanted = shadow is not None and one.generation in {0, shadow.generation}
+    if not wanted and (one.paired or one.not_compared):
+        _log.info(
+            "%s sent %d pairs of %s/%s for generation %d, which is over: they are not counted",
+            delta.worker_id,
+            one.paired,
+            one.overlay,
+            one.service,
+            one.generation,
+        )
+    return wanted
 
 
 def _result(shadow: ShadowRecord, delta: ServiceDelta) -> ServiceResult:

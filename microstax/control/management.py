@@ -25,13 +25,22 @@ class Management:
     """Answers the calls. `shut_down` stops everything and then this control plane."""
 
     def __init__(
-        self, plane: Plane, *, intake: Intake, reports: Reports, status: StatusReport, shut_down: Operation
+        self,
+        plane: Plane,
+        *,
+        intake: Intake,
+        watch_timeout_s: float,
+        reports: Reports,
+        status: StatusReport,
+        shut_down: Operation,
     ) -> None:
         self._plane: Final = plane
         self._reports: Final = reports
         self._status: Final = status
         self._shut_down: Final = shut_down
-        self._shadows: Final = Shadows(plane, is_watched=lambda: bool(intake.workers))
+        self._shadows: Final = Shadows(
+            plane, watches=intake.watches, has_workers=lambda: bool(intake.workers), watch_timeout_s=watch_timeout_s
+        )
         self._environments: Final = Environments(plane)
         self._overlays: Final = Overlays(plane, self._shadows)
         self._rules: Final = Rules(plane)

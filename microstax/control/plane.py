@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from microstax.control.ahead import Ahead
 from microstax.control.fleet import Fleet
 from microstax.control.journal import Journal
 from microstax.control.locks import NameLocks
@@ -18,11 +19,16 @@ def wall_clock_ms() -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plane:
-    """The parts of the control plane; operations are classes that hold one. `now_ms` is Unix time in milliseconds."""
+    """The parts of the control plane; operations are classes that hold one. `now_ms` is Unix time in milliseconds.
+
+    `to_workers` and `to_envoys` pass the state on, and may show a shadow before it is committed.
+    """
 
     journal: Journal
     fleet: Fleet
     publisher: Publisher
+    to_workers: Ahead = field(default_factory=Ahead)
+    to_envoys: Ahead = field(default_factory=Ahead)
     locks: NameLocks = field(default_factory=NameLocks)
     now_ms: Callable[[], int] = wall_clock_ms
 

@@ -24,6 +24,7 @@ from microstax.control.progress import Outcome, Teller
 from microstax.control.publisher import Publisher
 from microstax.control.reports import Reports
 from microstax.control.server import make_server
+from microstax.control.shadows import WATCH_TIMEOUT_S
 from microstax.control.status import StatusReport
 from microstax.control.targets import Targets
 from microstax.control.tasks import finish, in_background
@@ -48,13 +49,20 @@ class ControlPlane:
     """One control plane of one state folder. The caller holds the folder's lock."""
 
     def __init__(
-        self, folder: Path, *, listen: str | None = None, runtime: Runtime | None = None, store: Store | None = None
+        self,
+        folder: Path,
+        *,
+        listen: str | None = None,
+        runtime: Runtime | None = None,
+        store: Store | None = None,
+        watch_timeout_s: float = WATCH_TIMEOUT_S,
     ) -> None:
         self.address: Final = management_address(folder)
         self._folder: Final = folder
         self._listen: Final = listen
         self._store: Final = store or SqliteStore(folder / DATABASE)
         self._runtime: Final = runtime or LocalRuntime(folder)
+        self._watch_timeout_s: Final = watch_timeout_s
         self._stop: Final = asyncio.Event()
         self._journal: Final = Journal(self._store)
         self.xds: Final = XdsServer(XdsOptions())
@@ -75,13 +83,14 @@ class ControlPlane:
             stack.push_async_callback(self._store.close)
             await self._intake.renew(comparing.examples)
             targets = Targets(self._folder, redaction_key=await self._redaction_key())
-            self._journal.subscribe(targets.follow)
+            self.plane.to_workers.attach(targets.follow)
+            self._journal.subscribe(self.plane.to_workers.follow)
             # Listening comes before starting anything: an address that cannot be had leaves nothing behind.
             management = self._management(targets)
             stack.push_async_callback(self._runtime.detach)
             found = await self._runtime.open()
             await self._journal.replace_ports(ports.taken(self._journal.state, found), self._runtime.free_port)
-            targets.follow(self._journal.state)
+            self.plane.to_workers.follow(self._journal.state)
             await self._start_publishing(stack)
             await self._start_xds(stack)
             missing = await self.plane.fleet.restore(
@@ -122,9 +131,10 @@ class ControlPlane:
 
     async def _start_publishing(self, stack: AsyncExitStack) -> None:
         """Have every Envoy's resources ready before the first of them comes back for its own."""
-        self._journal.subscribe(self._publisher.follow)
+        self.plane.to_envoys.attach(self._publisher.follow)
+        self._journal.subscribe(self.plane.to_envoys.follow)
         self._in_background(stack, self._publisher.run(), name="publisher")
-        self._publisher.follow(self._journal.state)
+        self.plane.to_envoys.follow(self._journal.state)
         await self._publisher.published()
 
     async def _start_xds(self, stack: AsyncExitStack) -> None:
@@ -139,6 +149,7 @@ class ControlPlane:
         management = Management(
             self.plane,
             intake=self._intake,
+            watch_timeout_s=self._watch_timeout_s,
             reports=Reports(self.plane, self._intake, build=comparing.report),
             status=StatusReport(self.plane, self._intake, folder=self._folder, nodes=self.xds.status),
             shut_down=self._shut_down,

@@ -1,8 +1,9 @@
 """The shadow switch: on, off, other settings.
 
-Mirroring is said only when Envoy has acknowledged it; a copy of the baseline for noise is healthy before it gets
-traffic. Enabling a shadow that was off, and changing what is compared (methods, services, control, body limit), begins
-a new generation: the report starts anew, since old counts would not mean the same. A new sample or budget does not.
+Mirroring is said only when a worker looks and Envoy has acknowledged it; a copy of the baseline for noise is healthy
+before it gets traffic. Enabling a shadow that was off, and changing what is compared (methods, services, control, body
+limit), begins a new generation: the report starts anew, since old counts would not mean the same. A new sample or
+budget does not. It is committed when it is in force: what was found before goes when there is something in its place.
 """
 
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from microstax.control.plane import Plane
 from microstax.control.progress import Outcome, Teller
 from microstax.control.settings import Wish
 from microstax.control.tasks import finish
+from microstax.control.watches import Watches
 from microstax.envoy import check
 from microstax.errors import FaultError
 from microstax.model.environment import ServicePhase, ServiceSpec, ServiceStatus
@@ -21,13 +23,21 @@ from microstax.model.shadow import MILLION, ShadowSettings
 from microstax.runtime.port import ProcessKey
 from microstax.store.state import OverlayRecord, PutShadow, ShadowRecord, State, apply
 
+WATCH_TIMEOUT_S: Final = 3.0
+"""How long to wait for a worker; it takes a tenth of that, or a second more where it is being started."""
+
 
 class Shadows:
-    """Switches shadows. `is_watched` tells whether a worker is there to compare."""
+    """Switches shadows. `has_workers` tells whether anybody is there to compare."""
 
-    def __init__(self, plane: Plane, *, is_watched: Callable[[], bool]) -> None:
+    def __init__(
+        self, plane: Plane, *, watches: Watches, has_workers: Callable[[], bool], watch_timeout_s: float
+    ) -> None:
         self._plane: Final = plane
-        self._is_watched: Final = is_watched
+        self._watches: Final = watches
+        self._has_workers: Final = has_workers
+        self._watch_timeout_s: Final = watch_timeout_s
+        self._generations: Final[dict[str, int]] = {}
 
     async def enable(self, name: str, wish: Wish, tell: Teller) -> Outcome:
         """Mirror, or mirror with other settings. The previous state comes back when Envoy does not take it."""
@@ -39,15 +49,12 @@ class Shadows:
             try:
                 await self._start_controls(record, shadow, tell)
                 self._check_plan(record, shadow)
-                await self._plane.journal.commit(PutShadow(shadow))
-                tell.say("waiting for Envoy")
-                await self._plane.publisher.settled(layout.tee_node(record.spec.baseline))
+                await self._put_in_force(record, shadow, tell)
             except BaseException:
-                await finish(self._revert(record, before), name=f"revert {name}")
+                await finish(self._revert(record), name=f"revert {name}")
                 raise
+            self._end_show(name)
             await self._stop_unwanted_controls(record)
-            if not self._is_watched():
-                tell.warn("No worker is connected, so nothing is compared until one is: see 'microstax status'.")
             return Outcome(message=_mirroring(self._plane.state, record, shadow))
 
     async def disable(self, name: str, tell: Teller) -> Outcome:
@@ -77,12 +84,38 @@ class Shadows:
     def _next(self, record: OverlayRecord, before: ShadowRecord | None, chosen: ShadowSettings) -> ShadowRecord:
         if before is not None and before.settings.enabled and _comparable(before.settings, chosen):
             return replace(before, settings=chosen)
-        return ShadowRecord(
-            overlay=record.spec.name,
-            settings=chosen,
-            generation=before.generation + 1 if before else 1,
-            since_ms=self._plane.now_ms(),
-        )
+        # One that was refused is not used again: a late delta may still be about it.
+        name = record.spec.name
+        generation = 1 + max(self._generations.get(name, 0), before.generation if before else 0)
+        self._generations[name] = generation
+        return ShadowRecord(overlay=name, settings=chosen, generation=generation, since_ms=self._plane.now_ms())
+
+    async def _put_in_force(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller) -> None:
+        """Let a worker look, then Envoy mirror, then everybody know. The caller ends the show, also of a failure."""
+        node = layout.tee_node(record.spec.baseline)
+        self._plane.to_workers.show(shadow)
+        watched = await self._watches.wait(node, shadow.overlay, shadow.generation, timeout_s=self._watch_timeout_s)
+        tell.say("waiting for Envoy")
+        self._plane.to_envoys.show(shadow)
+        await self._plane.publisher.settled(node)
+        await self._plane.journal.commit(PutShadow(shadow))
+        if not self._has_workers():
+            tell.warn("No worker is connected, so nothing is compared until one is: see 'microstax status'.")
+        elif not watched:
+            tell.warn(
+                f"No worker looks at {node} yet, so the first requests may be missed: see 'microstax status' and "
+                "'microstax env diffs', which counts them as capture_gap."
+            )
+
+    async def _revert(self, record: OverlayRecord) -> None:
+        self._end_show(record.spec.name)
+        # Envoy's refusal is remembered until it is asked for something else: who tries again soon must be heard.
+        await self._plane.publisher.published()
+        await self._stop_unwanted_controls(record)
+
+    def _end_show(self, name: str) -> None:
+        self._plane.to_workers.end(name)
+        self._plane.to_envoys.end(name)
 
     def _warn_of_branch(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller) -> None:
         for spec in queries.shadowed_services(record, shadow):
@@ -110,19 +143,6 @@ class Shadows:
 
         specs = processes.control_processes(self._plane.state, record, shadow)
         await fleet.start_services(tuple(replace(spec, depends_on=()) for spec in copies), specs, ready)
-
-    async def _revert(self, record: OverlayRecord, before: ShadowRecord | None) -> None:
-        name = record.spec.name
-
-        def back(state: State) -> tuple[PutShadow, ...]:
-            now = state.shadows.get(name)
-            if now is None or now == before:
-                return ()
-            # One that never was gets a record that is off: generations are not used twice.
-            return (PutShadow(before or replace(now, settings=replace(now.settings, enabled=False))),)
-
-        await self._plane.journal.amend(back)
-        await self._stop_unwanted_controls(record)
 
     async def _stop_unwanted_controls(self, record: OverlayRecord) -> None:
         shadow = queries.enabled(self._plane.state, record.spec.name)

@@ -21,7 +21,7 @@ class Targets:
         self._redaction_key: Final = redaction_key
         self._state = State()
         self._workers: list[str] = []
-        self._draining: set[str] = set()
+        self._draining: dict[str, asyncio.TimerHandle] = {}
         self._news = asyncio.Event()
 
     def follow(self, state: State) -> None:
@@ -78,12 +78,14 @@ class Targets:
         )
 
     def _drain(self, shadow: ShadowRecord) -> None:
-        self._draining.add(shadow.overlay)
+        if (earlier := self._draining.get(shadow.overlay)) is not None:
+            earlier.cancel()
         delay_s = (shadow.settings.branch_timeout_ms + coverage.DELIVERY_MS) / 1000
-        asyncio.get_running_loop().call_later(delay_s, self._drained, shadow.overlay)
+        loop = asyncio.get_running_loop()
+        self._draining[shadow.overlay] = loop.call_later(delay_s, self._drained, shadow.overlay)
 
     def _drained(self, overlay: str) -> None:
-        self._draining.discard(overlay)
+        self._draining.pop(overlay, None)
         self._tell()
 
     def _tell(self) -> None:
@@ -104,6 +106,7 @@ def _shadows(state: State, record: OverlayRecord, shadow: ShadowRecord) -> list[
             control=queries.control_mode(queries.base_service(state, record, spec.name), shadow).value,
             max_body_bytes=shadow.settings.max_body_bytes,
             timeout_ms=shadow.settings.branch_timeout_ms,
+            generation=shadow.generation,
         )
         for spec in queries.shadowed_services(record, shadow)
     ]

@@ -66,6 +66,7 @@ class Node:
     _dropped: dict[MirrorKey, int] = field(default_factory=dict)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _unattached: int = 0
     _reported_drops: int = 0
     _reported_undecodable: int = 0
 
@@ -118,6 +119,11 @@ class Node:
         return self._poller.answers
 
     @property
+    def is_attached(self) -> bool:
+        """Tell whether Envoy has accepted a poll since the last one that failed, and is asked for more."""
+        return self._wanted.is_set() and not self._stopping.is_set() and self._poller.answers > self._unattached
+
+    @property
     def pending(self) -> dict[Place, int]:
         """How many requests wait for their other half, by (overlay, service)."""
         return {(overlay, service): n for (service, overlay), n in self.collector.pairer.pending.items()}
@@ -134,6 +140,7 @@ class Node:
             if self._stopping.is_set():
                 return
             self._poller = self._new_poller(self._poller.answers)
+            self._unattached = self._poller.answers
             await self._poller.run()
 
     def _new_poller(self, answers: int = 0) -> TapPoller:
@@ -157,6 +164,7 @@ class Node:
         self.notices.resolved(f"poll {self.target.node_id}", f"{self.target.node_id}: its traces arrive again")
 
     def _on_failure(self, failed: PollFailed) -> None:
+        self._unattached = self._poller.answers
         self.notices.problem(f"poll {self.target.node_id}", f"{self.target.node_id}: {failed}", kind=failed.problem)
 
     async def _read(self) -> None:

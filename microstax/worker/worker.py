@@ -12,12 +12,20 @@ from typing import Final
 from microstax.api.client import AsyncClient
 from microstax.api.methods import SUBMIT_DELTA, WATCH_TARGETS
 from microstax.errors import EXIT_USAGE, MicrostaxError
-from microstax.generated.management.microstax.management.v1 import Delta, Target, TargetList, WatchTargetsRequest
-from microstax.worker.ledger import Ledger, Place
-from microstax.worker.node import Node
+from microstax.generated.management.microstax.management.v1 import (
+    Delta,
+    Target,
+    TargetList,
+    WatchTargetsRequest,
+)
+from microstax.worker.admin import AdminError
+from microstax.worker.ledger import Generations, Ledger, Place
+from microstax.worker.node import BRIDGE, Node
 from microstax.worker.notices import Notices
 
 FLUSH_S: Final = 0.5
+GLANCE_S: Final = 0.03
+"""How often to look whether a tap was attached: somebody waits for that."""
 HEARTBEAT_S: Final = 5.0
 LAST_POLLS_S: Final = 2.5
 LAST_WORD_S: Final = 1.5
@@ -100,6 +108,7 @@ class Worker:
         self.ledger.forget(places)
         for target in targets.targets:
             self._seed(target)
+            await self._begin(target)
             if target.node_id in self._nodes:
                 self._nodes[target.node_id].node.update(target)
             else:
@@ -114,6 +123,15 @@ class Worker:
                 self.ledger.seed(shadow.overlay, shadow.service, shadow.learned)
             except MicrostaxError as error:  # what was learned before is a help and not a need
                 self.notices.problem(f"learned {shadow.overlay}/{shadow.service}", error.message)
+
+    async def _begin(self, target: Target) -> None:
+        """Count towards the generations of a target; what was mirrored before is counted before."""
+        running = self._nodes.get(target.node_id)
+        if running is not None and _generations(running.node.target) != _generations(target):
+            with suppress(AdminError):  # the next reading tells as much, of both generations together
+                await running.node.count()
+        for shadow in target.shadows:
+            self.ledger.begin(shadow.overlay, shadow.service, shadow.generation, now_us=time.time_ns() // 1000)
 
     async def _guard(self, node: Node) -> None:
         """Run a node; a mistake of ours costs what it was holding, and no other node."""
@@ -137,15 +155,28 @@ class Worker:
             _log.info("no longer watching %s", running.node.target.node_id)
 
     async def _flush(self) -> None:
-        """Report every half second what is new, and every few seconds that we are alive."""
+        """Report every half second what is new, every few seconds that we are alive, and at once a tap's attachment."""
         beat = time.monotonic()
         while True:
-            await asyncio.sleep(FLUSH_S)
+            await self._pause()
             force = time.monotonic() - beat >= HEARTBEAT_S
             self._cut(force=force)
             if self._unsent is not None:
                 await self._submit()
                 beat = time.monotonic()
+
+    async def _pause(self) -> None:
+        """Wait until it is time for a delta."""
+        end = time.monotonic() + FLUSH_S
+        while time.monotonic() < end and not self.ledger.is_news(self._watched()):
+            await asyncio.sleep(GLANCE_S)
+
+    def _watched(self) -> Generations:
+        return {
+            name: _generations(running.node.target)
+            for name, running in self._nodes.items()
+            if running.node.target.role != BRIDGE and running.node.is_attached
+        }
 
     def _cut(self, *, force: bool = False) -> None:
         """Make the next delta, unless one is on its way: then results keep merging into the one after it."""
@@ -153,7 +184,11 @@ class Worker:
             now_us = time.time_ns() // 1000
             lag_us = max((running.node.lag_us(now_us) for running in self._nodes.values()), default=0)
             self._unsent = self.ledger.cut(
-                at_ms=now_us // 1000, lag_ms=lag_us // 1000, pending=self._pending(), force=force
+                at_ms=now_us // 1000,
+                lag_ms=lag_us // 1000,
+                pending=self._pending(),
+                watched=self._watched(),
+                force=force,
             )
 
     def _pending(self) -> dict[Place, int]:
@@ -188,6 +223,10 @@ class Worker:
                 await self._submit()
                 self._cut()
                 await self._submit()
+
+
+def _generations(target: Target) -> dict[str, int]:
+    return {shadow.overlay: shadow.generation for shadow in target.shadows}
 
 
 def _first(error: Exception) -> Exception:

@@ -32,13 +32,17 @@ DELTA_METHOD = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggr
 
 @dataclass
 class FakeEnvoy:
-    """A real xDS client that takes everything it is given, or refuses it with `refusal`."""
+    """A real xDS client that takes everything it is given, refuses it with `refusal`, or lets it wait for `hold`."""
 
     node_id: str
     address: str
     xds: XdsServer
     refusal: str = ""
     responses: list[Any] = field(default_factory=list)
+    hold: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.hold.set()
 
     async def run(self) -> None:
         """Stay connected."""
@@ -53,6 +57,7 @@ class FakeEnvoy:
                 await call.write(wire.DeltaDiscoveryRequest(node=wire.Node(id=self.node_id), type_url=type_url))
             async for response in call:
                 self.responses.append(response)
+                await self.hold.wait()
                 ack = wire.DeltaDiscoveryRequest(type_url=response.type_url, response_nonce=response.nonce)
                 if self.refusal:
                     ack.error_detail.message = self.refusal
@@ -183,10 +188,12 @@ def start(tmp_path: Path) -> StartStage:
     prepare_folders(tmp_path)
 
     @contextlib.asynccontextmanager
-    async def start(*, runtime: RuntimeWithEnvoys | None = None, store: Store | None = None) -> AsyncIterator[Stage]:
+    async def start(
+        *, runtime: RuntimeWithEnvoys | None = None, store: Store | None = None, watch_timeout_s: float = 0.01
+    ) -> AsyncIterator[Stage]:
         runtime = runtime or RuntimeWithEnvoys(tmp_path)
         store = store or MemoryStore()
-        plane = ControlPlane(tmp_path, runtime=runtime, store=store)
+        plane = ControlPlane(tmp_path, runtime=runtime, store=store, watch_timeout_s=watch_timeout_s)
         runtime.xds = plane.xds
         async with plane.serving():
             client = AsyncClient(plane.address)

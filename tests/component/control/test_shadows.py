@@ -1,14 +1,18 @@
 """The shadow switch over the real management API, with Envoys that acknowledge or refuse."""
 
+import asyncio
 from typing import Any
 
+import orjson
 import pytest
 
 from microstax.api import methods
 from microstax.errors import EXIT_FAULT, EXIT_USAGE
+from microstax.generated.management.microstax.management import v1
 from microstax.model.exchange import Side
 from microstax.model.shadow import ControlMode
 from microstax.runtime.port import ProcessKey, ProcessRole
+from microstax.xds.type_urls import CLUSTER
 
 CONTROL = ProcessKey("branch", "catalog", ProcessRole.CONTROL)
 
@@ -134,7 +138,136 @@ async def test_a_refusal_by_envoy_brings_the_previous_state_back(ready: Any) -> 
     assert mirrors(ready) == []
     assert CONTROL not in ready.runtime.specs
     status = await ready.call(methods.GET_STATUS)
-    assert [service.state for service in status.shadows[0].services] == ["off"]
+    assert list(status.shadows) == []
+    ready.runtime.envoys["tee~prod"].refusal = ""
+    await ready.shadow()
+    # What the refused one may have sent must not count as this one's.
+    assert ready.plane.plane.state.shadows["branch"].generation == 2
+
+
+async def test_a_refused_generation_leaves_what_was_found_before(ready: Any) -> None:
+    await ready.shadow()
+    before = ready.plane.plane.state.shadows["branch"]
+    await submit(ready, paired=7)
+    ready.runtime.envoys["tee~prod"].refusal = "no such method"
+    code, message = await ready.refusal(ready.shadow(control="none"))
+    assert (code, "no such method" in message) == (EXIT_FAULT, True)
+    assert ready.plane.plane.state.shadows["branch"] == before
+    assert (await coverage(ready))["paired"] == 7
+    assert ready.runtime.specs[CONTROL].command == ("catalog", "--v1")
+
+
+async def test_a_disk_that_is_full_leaves_everything_as_it_was(ready: Any) -> None:
+    ready.store.failing = "The disk is full."
+    code, message = await ready.refusal(ready.shadow(control="self"))
+    assert (code, message) == (EXIT_FAULT, "The disk is full.")
+    await ready.plane.plane.publisher.settled("tee~prod")
+    assert not any(name.startswith("copy/") for name in clusters(ready))
+    ready.store.failing = None
+    await ready.shadow(control="self")
+    assert any(name.startswith("copy/") for name in clusters(ready))
+
+
+def clusters(stage: Any) -> list[str]:
+    return list(stage.plane.xds.snapshot("tee~prod").resources(CLUSTER))
+
+
+async def submit(stage: Any, *, sequence: int = 1, **service: Any) -> None:
+    services = [v1.ServiceDelta(overlay="branch", service="catalog", **service)]
+    await stage.call(methods.SUBMIT_DELTA, worker_id="worker-1", sequence=sequence, services=services)
+
+
+async def coverage(stage: Any) -> Any:
+    return orjson.loads((await stage.call(methods.GET_REPORT, overlay="branch")).document)["coverage"]
+
+
+async def test_what_an_older_generation_found_counts_nowhere(ready: Any) -> None:
+    await ready.shadow()
+    await ready.stream(methods.SET_SHADOW, overlay="branch", enable=False)
+    await ready.shadow()
+    await submit(ready, generation=1, paired=5, not_compared={"branch_timeout": 2})
+    await submit(ready, sequence=2, generation=2, paired=1)
+    await submit(ready, sequence=3, generation=3, paired=9)
+    assert ((await coverage(ready))["paired"], (await coverage(ready))["not_compared"]) == (1, {})
+
+
+class Watcher:
+    """A worker that says at once what it watches, or `holds` its tongue."""
+
+    def __init__(self, stage: Any, *, holds: bool = False) -> None:
+        self.stage, self.holds, self.sequence, self.said = stage, holds, 0, asyncio.Event()
+        self.connected = asyncio.Event()
+
+    async def run(self) -> None:
+        stream = self.stage.client.stream(methods.WATCH_TARGETS, v1.WatchTargetsRequest(worker_id="w", pid=1))
+        async for targets in stream:
+            self.connected.set()
+            watched = [
+                v1.Watched(node_id=one.node_id, generations={each.overlay: each.generation for each in one.shadows})
+                for one in targets.targets
+            ]
+            if watched and not self.holds:
+                await self.say(watched=watched)
+                self.said.set()
+
+    async def say(self, **fields: Any) -> Any:
+        self.sequence += 1
+        return await self.stage.call(methods.SUBMIT_DELTA, worker_id="w", sequence=self.sequence, **fields)
+
+
+async def test_envoy_mirrors_when_a_worker_looks_and_not_before(start: Any) -> None:
+    async with start(watch_timeout_s=30) as stage, asyncio.TaskGroup() as group:
+        await stage.baseline()
+        await stage.overlay()
+        worker = Watcher(stage, holds=True)
+        watching = group.create_task(worker.run())
+        await worker.connected.wait()
+        enabling = group.create_task(stage.shadow())
+        await stage.until(lambda: "branch" in stage.plane.plane.to_workers.overlays)
+        await asyncio.sleep(0.05)
+        assert not any(name.startswith("copy/") for name in clusters(stage))
+        assert not enabling.done()
+        await worker.say(watched=[v1.Watched(node_id="tee~prod", generations={"branch": 1})])
+        assert not any(line.warning for line in await enabling)
+        assert any(name.startswith("copy/") for name in clusters(stage))
+        watching.cancel()
+
+
+async def test_a_worker_that_does_not_look_is_waited_for_a_while_and_told(start: Any) -> None:
+    async with start(watch_timeout_s=0.1) as stage, asyncio.TaskGroup() as group:
+        await stage.baseline()
+        await stage.overlay()
+        worker = Watcher(stage, holds=True)
+        watching = group.create_task(worker.run())
+        await worker.connected.wait()
+        lines = await stage.shadow()
+        assert lines[-1].done
+        assert any(line.warning and "No worker looks at tee~prod yet" in line.message for line in lines)
+        watching.cancel()
+
+
+async def test_what_comes_in_while_envoy_is_asked_counts_for_the_generation_it_is_of(start: Any) -> None:
+    """The worker is faster than the commit: its delta waits for it, and is not lost."""
+    async with start(watch_timeout_s=30) as stage, asyncio.TaskGroup() as group:
+        await stage.baseline()
+        await stage.overlay()
+        worker = Watcher(stage)
+        watching = group.create_task(worker.run())
+        await worker.connected.wait()
+        envoy = stage.runtime.envoys["tee~prod"]
+        envoy.hold.clear()
+        enabling = group.create_task(stage.shadow())
+        await stage.until(lambda: "branch" in stage.plane.plane.to_envoys.overlays)
+        await worker.said.wait()
+        one = v1.ServiceDelta(overlay="branch", service="catalog", generation=1, paired=3)
+        telling = group.create_task(worker.say(services=[one]))
+        await asyncio.sleep(0.05)
+        assert not telling.done()
+        envoy.hold.set()
+        await enabling
+        await telling
+        assert (await coverage(stage))["paired"] == 3
+        watching.cancel()
 
 
 async def test_a_refusal_shows_in_the_status(ready: Any) -> None:

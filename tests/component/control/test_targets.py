@@ -40,6 +40,28 @@ async def test_a_shadow_that_was_switched_off_is_polled_until_its_last_answers_a
     assert targets.owner("tee~prod", followed._workers) is None
 
 
+async def test_a_shadow_that_is_switched_off_again_waits_anew(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage, "DELIVERY_MS", 400)
+    await stage.baseline()
+    await stage.overlay()
+    await stage.shadow()
+    on = stage.plane.plane.state
+    shadow = replace(on.shadows["branch"], settings=replace(on.shadows["branch"].settings, branch_timeout_ms=1))
+    on = replace(on, shadows={"branch": shadow})
+    off = replace(on, shadows={"branch": replace(shadow, settings=replace(shadow.settings, enabled=False))})
+    followed = Targets(stage.folder, redaction_key=b"k" * 32)
+    watching = followed.watch("worker")
+    assert await first_of(watching) == []
+    for state in (on, off):
+        followed.follow(state)
+    await asyncio.sleep(0.3)
+    for state in (on, off):
+        followed.follow(state)
+    await asyncio.sleep(0.2)
+    assert [one.node_id for one in followed.of_worker("worker").targets] == ["tee~prod", "bridge~branch"]
+    await watching.aclose()
+
+
 async def test_nothing_is_polled_without_a_shadow(stage: Any) -> None:
     await stage.baseline()
     await stage.overlay()

@@ -196,6 +196,31 @@ async def test_counters_arrive_with_an_epoch_that_tells_a_restart(
     assert read(control)[-1].epoch != readings[0].epoch
 
 
+async def test_a_tap_that_is_attached_is_told_at_once(
+    control: ControlPlane, tap: ScriptedTap, target: Target, worker: WorkerProcess
+) -> None:
+    target.shadows[0].generation = 3
+    tap.refuse(400, "Unknown config id 'x'. No extension has registered with this id.")
+    control.aim(target)
+    await until(lambda: bool(said(control)))
+    assert said(control)[0] == {"tee-shop": {"shadow-test": 3}}
+    assert len(tap.polls) > 1
+    target.shadows[0].generation = 4
+    control.aim(target)
+    await until(lambda: said(control)[-1] == {"tee-shop": {"shadow-test": 4}})
+    tap.send(*pair("id-1"))
+    await control.until_paired(1)
+    assert [one.generation for delta in control.deltas for one in delta.services if one.paired] == [4]
+    await tap.stop()
+    await until(lambda: said(control)[-1] == {})
+
+
+def said(control: ControlPlane) -> list[dict[str, dict[str, int]]]:
+    told = [{one.node_id: dict(one.generations) for one in delta.watched} for delta in control.deltas]
+    first = next((number for number, one in enumerate(told) if one), len(told))
+    return told[first:]
+
+
 def read(control: ControlPlane) -> list[NodeCounters]:
     return [one for delta in control.deltas for one in delta.counters]
 

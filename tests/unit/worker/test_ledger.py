@@ -1,5 +1,7 @@
 """Results of pairs on their way into deltas."""
 
+from dataclasses import replace
+
 import pytest
 
 from microstax.capture import Lost, Paired
@@ -8,7 +10,7 @@ from microstax.errors import StorageError
 from microstax.generated.management.microstax.management.v1 import Delta
 from microstax.model.exchange import NotCompared
 from microstax.model.record import decode_pair
-from microstax.testing import a_response, a_triple
+from microstax.testing import a_request, a_response, a_triple
 from microstax.worker.ledger import MAX_EXAMPLE_BYTES, Ledger
 
 PLACE = ("shadow-test", "catalog")
@@ -123,6 +125,52 @@ def test_a_seed_changes_nothing_that_is_there() -> None:
 def test_an_unreadable_seed_is_refused() -> None:
     with pytest.raises(StorageError):
         Ledger("w-1").seed(*PLACE, b"garbage")
+
+
+def started_at(time_us: int) -> Paired:
+    triple = a_triple()
+    return Paired(replace(triple, baseline=replace(triple.baseline, started_us=time_us)))
+
+
+def test_results_belong_to_the_generation_in_which_their_request_was_mirrored() -> None:
+    ledger = Ledger("w-1")
+    ledger.begin(*PLACE, 4, now_us=1_000)
+    early, late = started_at(900), started_at(1_100)
+    ledger.take(early, at_ms=5)
+    ledger.begin(*PLACE, 5, now_us=1_000)
+    ledger.take(early, at_ms=6)
+    ledger.take(late, at_ms=6)
+    told = [(one.generation, one.paired) for one in must_cut(ledger).services]
+    assert told == [(4, 2), (5, 1)]
+    ledger.take(early, at_ms=7)
+    assert [(one.generation, one.paired) for one in must_cut(ledger).services] == [(4, 1)]
+    ledger.forget([])
+    assert cut(ledger) is None
+
+
+def test_a_new_generation_needs_examples_of_its_own_and_keeps_what_was_learned() -> None:
+    ledger = Ledger("w-1")
+    ledger.begin(*PLACE, 1, now_us=0)
+    for number in range(200):
+        request = a_request(path=f"/products/{number:x}zz")
+        ledger.take(Paired(a_triple(branch=a_response(status=500), id=f"id-{number}", request=request)), at_ms=5)
+    (before,) = must_cut(ledger).services
+    ledger.begin(*PLACE, 2, now_us=0)
+    ledger.take(Paired(a_triple(branch=a_response(status=500), id="new", request=request)), at_ms=6)
+    (after,) = must_cut(ledger).services
+    assert [decode_pair(record).triple.id for record in after.examples] == ["new"]
+    known = set(ServiceAggregate.from_bytes(before.aggregate).endpoints)
+    assert set(ServiceAggregate.from_bytes(after.aggregate).endpoints) <= known
+
+
+def test_the_taps_that_are_attached_are_told_when_they_change() -> None:
+    ledger = Ledger("w-1")
+    watched = {"tee-shop": {"shadow-test": 3}}
+    delta = ledger.cut(at_ms=7, lag_ms=3, pending={}, watched=watched)
+    assert delta is not None
+    assert [(one.node_id, one.generations) for one in delta.watched] == [("tee-shop", {"shadow-test": 3})]
+    assert ledger.cut(at_ms=7, lag_ms=3, pending={}, watched=watched) is None
+    assert must_cut(ledger).watched == []
 
 
 def test_what_is_no_longer_shadowed_is_forgotten_after_it_was_reported() -> None:

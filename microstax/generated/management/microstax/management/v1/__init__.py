@@ -49,6 +49,7 @@ __all__ = (
     "TargetList",
     "TargetShadow",
     "WatchTargetsRequest",
+    "Watched",
     "WorkerInfo",
 )
 
@@ -130,6 +131,11 @@ class Delta(betterproto2.Message):
     lag_ms: "int" = betterproto2.field(6, betterproto2.TYPE_INT64)
     """
     age of the oldest trace that is not compared yet
+    """
+
+    watched: "list[Watched]" = betterproto2.field(7, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    absolute; a change is sent at once
     """
 
 
@@ -538,6 +544,11 @@ class ServiceDelta(betterproto2.Message):
     pair records worth keeping
     """
 
+    generation: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
+    """
+    TargetShadow.generation that this is about; 0: the worker knows none
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "ServiceDelta", ServiceDelta)
 
@@ -754,8 +765,32 @@ class TargetShadow(betterproto2.Message):
     diff's aggregate without counts: what earlier workers learned
     """
 
+    generation: "int" = betterproto2.field(7, betterproto2.TYPE_INT64)
+    """
+    of the shadow's results; comes back in ServiceDelta and Watched
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "TargetShadow", TargetShadow)
+
+
+@dataclass(eq=False, repr=False)
+class Watched(betterproto2.Message):
+    """
+    an Envoy whose tap is attached now
+    """
+
+    node_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    generations: "dict[str, int]" = betterproto2.field(
+        2, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_INT64)
+    )
+    """
+    of the shadows that are expected there, by overlay
+    """
+
+
+default_message_pool.register_message("microstax.management.v1", "Watched", Watched)
 
 
 @dataclass(eq=False, repr=False)
