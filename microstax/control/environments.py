@@ -10,7 +10,15 @@ from microstax.control.plane import Plane
 from microstax.control.ports import check_tee_ports
 from microstax.control.progress import Outcome, Teller
 from microstax.control.tasks import finish
-from microstax.errors import NotFoundError, PortInUseError, RefusedError, ServiceFailedError, TakenError, UsageError
+from microstax.errors import (
+    EnvoyError,
+    NotFoundError,
+    PortInUseError,
+    RefusedError,
+    ServiceFailedError,
+    TakenError,
+    UsageError,
+)
 from microstax.generated.management.microstax.management.v1 import SourceFile
 from microstax.model.environment import (
     EnvironmentSpec,
@@ -51,6 +59,7 @@ class Environments:
             for spec in record.spec.services:
                 await self._check_healthy(name, spec)
                 tell.say(f"{spec.name} is healthy")
+            await self._check_tee(name)
             promoted = replace(record, promotion=self._promotion(record.spec))
             await self._plane.journal.commit(PutEnvironment(promoted))
             info = describe.environment_info(self._plane, promoted)
@@ -165,6 +174,13 @@ class Environments:
             raise RefusedError(
                 f"{name} cannot be promoted: {spec.name} is {phase}{why}. See 'microstax env logs {name} {spec.name}'."
             )
+
+    async def _check_tee(self, name: str) -> None:
+        """Raise EnvoyError where the traffic of an environment cannot pass: its Envoy refused what it should do."""
+        try:
+            await self._plane.publisher.settled(layout.tee_node(name))
+        except EnvoyError as error:
+            raise EnvoyError(f"{name} cannot be promoted: {error.message}") from error
 
     def _promotion(self, spec: EnvironmentSpec) -> Promotion:
         services = tuple(

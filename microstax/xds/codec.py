@@ -31,7 +31,7 @@ def _sotw_request(message: wire.DiscoveryRequest) -> SotwRequest:
         names=tuple(message.resource_names),
         version=message.version_info,
         nonce=message.response_nonce,
-        error=message.error_detail.message if message.HasField("error_detail") else None,
+        error=message.error_detail.message.strip() if message.HasField("error_detail") else None,
     )
 
 
@@ -43,7 +43,7 @@ def _delta_request(message: wire.DeltaDiscoveryRequest) -> DeltaRequest:
         unsubscribe=tuple(message.resource_names_unsubscribe),
         initial_versions=dict(message.initial_resource_versions),
         nonce=message.response_nonce,
-        error=message.error_detail.message if message.HasField("error_detail") else None,
+        error=message.error_detail.message.strip() if message.HasField("error_detail") else None,
     )
 
 

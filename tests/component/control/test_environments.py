@@ -9,7 +9,7 @@ from microstax.api import methods
 from microstax.errors import EXIT_FAULT, EXIT_USAGE
 from microstax.generated.management.microstax.management import v1
 from microstax.model.environment import ServicePhase
-from microstax.runtime.port import ProcessKey
+from microstax.runtime.port import ProcessKey, ProcessRole
 
 
 async def test_an_environment_starts_behind_its_tee_in_order(stage: Any) -> None:
@@ -45,6 +45,21 @@ async def test_an_unhealthy_environment_is_not_promoted(stage: Any) -> None:
     code, message = await stage.refusal(stage.stream(methods.PROMOTE_ENVIRONMENT, name="prod"))
     assert code == EXIT_USAGE
     assert "pricing is unhealthy (GET /healthz answered 503)" in message
+    assert not (await stage.call(methods.GET_ENVIRONMENT, name="prod")).promoted
+
+
+async def test_an_environment_whose_envoy_refuses_its_listeners_is_not_promoted(stage: Any) -> None:
+    """Its services are healthy, but nobody reaches them: the port was taken while microstax was down."""
+    await stage.create()
+    key = next(key for key in stage.runtime.specs if key.role is ProcessRole.ENVOY)
+    envoy = stage.runtime.specs[key]
+    await stage.runtime.stop(key)
+    stage.runtime.refusals["tee~prod"] = "cannot bind '127.0.0.1:18101': Address already in use\n"
+    await stage.runtime.start(envoy)
+    code, message = await stage.refusal(stage.stream(methods.PROMOTE_ENVIRONMENT, name="prod"))
+    assert code == EXIT_FAULT
+    assert message.startswith("prod cannot be promoted: ")
+    assert message.endswith("cannot bind '127.0.0.1:18101': Address already in use")
     assert not (await stage.call(methods.GET_ENVIRONMENT, name="prod")).promoted
 
 
