@@ -1,6 +1,8 @@
 """Where the differ is wired in: aggregates of deltas are merged, learned from, and made into reports."""
 
+from collections import OrderedDict
 from datetime import UTC, datetime
+from typing import Final
 
 from microstax.control.reports import Question
 from microstax.diff.aggregate import ServiceAggregate
@@ -9,18 +11,39 @@ from microstax.diff.verdict import Policy
 from microstax.errors import StorageError, UsageError
 from microstax.model.report import ReportDocument
 
+READY: Final = 32
+"""How many aggregates are kept decoded, one a service that is being compared."""
 
-def merge(stored: bytes | None, arrived: bytes) -> bytes:
-    """Return the merged aggregate. Raises UsageError where what arrived is none, StorageError where the stored is."""
-    try:
-        addition = ServiceAggregate.from_bytes(arrived)
-    except StorageError as error:
-        raise UsageError(f"A delta has an aggregate that cannot be read: {error.message}") from error
-    if stored is None:
-        return arrived
-    merged = ServiceAggregate.from_bytes(stored)
-    merged.merge(addition)
-    return merged.to_bytes()
+
+class Merger:
+    """Merges aggregates, and keeps the newest decoded: that is most of the work, for each delta of a service.
+
+    What is kept is found by the very bytes that are stored. So there is nothing to invalidate: where a transaction was
+    rolled back, or a generation begun, the store asks with other bytes, and those are decoded anew. Not thread-safe.
+    """
+
+    def __init__(self, ready: int = READY) -> None:
+        self._most: Final = ready
+        self._ready: Final[OrderedDict[bytes, ServiceAggregate]] = OrderedDict()
+
+    def __call__(self, stored: bytes | None, arrived: bytes) -> bytes:
+        """Return the merged aggregate. Raises UsageError if what arrived is none, StorageError if the stored is."""
+        try:
+            addition = ServiceAggregate.from_bytes(arrived)
+        except StorageError as error:
+            raise UsageError(f"A delta has an aggregate that cannot be read: {error.message}") from error
+        if stored is None:
+            return self._keep(addition, arrived)
+        # Taken out: should merging fail halfway, nobody must find it under the bytes of before.
+        merged = self._ready.pop(stored, None) or ServiceAggregate.from_bytes(stored)
+        merged.merge(addition)
+        return self._keep(merged, merged.to_bytes())
+
+    def _keep(self, aggregate: ServiceAggregate, body: bytes) -> bytes:
+        self._ready[body] = aggregate
+        if len(self._ready) > self._most:
+            self._ready.popitem(last=False)
+        return body
 
 
 def learned(stored: bytes) -> bytes:

@@ -73,7 +73,7 @@ class ControlPlane:
             worker_process=worker_process(self.address),
         )
         self.plane: Final = Plane(journal=self._journal, fleet=fleet, publisher=self._publisher)
-        self._intake: Final = Intake(self.plane, merge=comparing.merge)
+        self._intake: Final = Intake(self.plane, merge=comparing.Merger())
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:

@@ -1,5 +1,6 @@
 """The API of the workers: their targets, and their deltas."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
@@ -49,4 +50,5 @@ class Workers:
                     continue
                 results = await self._plane.journal.store.results(shadow.overlay, known.generation)
                 aggregate = results.aggregates.get(shadow.service)
-                shadow.learned = self._learn(aggregate) if aggregate else b""
+                # In a thread: a large one takes a while, and the event loop has Envoys to serve.
+                shadow.learned = await asyncio.to_thread(self._learn, aggregate) if aggregate else b""
