@@ -65,6 +65,20 @@ def test_what_another_control_plane_logged_is_no_reason_of_this_one(
     assert "an old story" not in caught.value.message
 
 
+def test_a_start_that_hangs_is_ended_and_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import os, time\nprint('deep in thought', os.getpid(), flush=True)\ntime.sleep(60)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    with pytest.raises(MicrostaxError, match="(?s)not ready after 0.8 s and was ended.*deep in thought") as caught:
+        detach(tmp_path / "state", timeout_s=0.8)
+    assert caught.value.exit_code == EXIT_FAULT
+    pid = int((tmp_path / "state" / LOG_FILE).read_text().split()[-1])
+    assert not Path(f"/proc/{pid}").exists()
+
+
 @pytest.mark.parametrize(
     ("mistake", "sentence"),
     [
