@@ -102,10 +102,10 @@ class Identities:
 
     def _copy(self, trace: Trace, told: Sequence[str], *, at_us: int, now_us: int, found: list[Named]) -> None:
         service, side, overlay, identity, client, since, until = told
-        window = _Window(service, identity, client, int(since), int(until))
-        waiting = self._seen_within(window)
+        since_ns, until_ns = int(since), int(until)
+        waiting = self._seen_within(client, since_ns, until_ns)
         if waiting is None:
-            self._expect(window, now_us + self.lifetime_us)
+            self._expect(_Window(service, identity, client, since_ns, until_ns), now_us + self.lifetime_us)
         elif (baseline := self._release(waiting)) is not None:
             found.append(self._named_baseline(baseline, identity, service, waiting.at_us))
         trace.identity = Identity(identity, service, _SIDES[side], overlay)
@@ -120,12 +120,12 @@ class Identities:
         else:
             self._wait(_Waiting(trace, at_us, client, seen_ns), trace.size, now_us + self.lifetime_us)
 
-    def _seen_within(self, window: _Window) -> _Waiting | None:
-        queue = self._waiting.get(window.client)
+    def _seen_within(self, client: str, since_ns: int, until_ns: int) -> _Waiting | None:
+        queue = self._waiting.get(client)
         if queue is None:
             return None
-        at = bisect_left(queue, window.since_ns, key=_seen)
-        return queue[at] if at < len(queue) and queue[at].seen_ns <= window.until_ns else None
+        at = bisect_left(queue, since_ns, key=_seen)
+        return queue[at] if at < len(queue) and queue[at].seen_ns <= until_ns else None
 
     def _window_of(self, client: str, seen_ns: int) -> _Window | None:
         windows = self._windows.get(client)

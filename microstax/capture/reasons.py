@@ -4,13 +4,10 @@ Whether two captured answers can be compared is the differ's to say; here is onl
 """
 
 from dataclasses import replace
-from typing import Final
 
 from microstax.capture.tap_trace import Unusable
 from microstax.model.exchange import Exchange, NotCompared
-
-TIMEOUT_FLAG: Final = "UT"
-"""Envoy's response flag for an upstream that did not answer in time."""
+from microstax.model.flags import TIMEOUT
 
 
 def why_no_baseline(arrival: Exchange | Unusable) -> NotCompared | None:
@@ -33,7 +30,7 @@ def branch_of(arrival: Exchange | Unusable, *, overdue: bool) -> Exchange | NotC
     if arrival.response is None:
         return arrival if overdue else NotCompared.BRANCH_ERROR
     if overdue and arrival.response.local_reason is None and not _is_known_whole(arrival):
-        return replace(arrival, response=replace(arrival.response, local_reason=TIMEOUT_FLAG))
+        return replace(arrival, response=replace(arrival.response, local_reason=TIMEOUT))
     return arrival
 
 

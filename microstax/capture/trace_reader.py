@@ -8,17 +8,16 @@ from typing import Any, Final
 from google.protobuf.message import DecodeError
 
 from microstax.capture.content_encoding import Decoded, decode
-from microstax.capture.header_fields import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, Fields, HeaderReader
+from microstax.capture.header_fields import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderReader
 from microstax.capture.redactor import Redactor
 from microstax.capture.tap_trace import Trace, Unusable
 from microstax.model.exchange import Exchange, Request, Response
+from microstax.model.flags import NO_FLAGS
 
 LOCAL_HEADER: Final = "x-microstax-local"
-_NO_FLAGS: Final = frozenset({"", "-"})
 _NO_BODY_STATUSES: Final = frozenset({204, 304})
-_STATUSES: Final = range(100, 600)
+_STATUSES: Final = {str(status): status for status in range(100, 600)}
 _LAST_SECOND: Final = 1 << 40
-_NOTHING: Final = Decoded(b"")
 
 
 class _RefusedError(Exception):
@@ -71,66 +70,59 @@ class TraceReader:
 
     def _request(self, message: Any) -> Request:
         noted, headers = self._headers.read(message.headers[:])
-        body = message.body
-        raw, cut = body.as_bytes or body.as_string, body.truncated
-        decoded = self._decoded(raw, noted, cut=cut) if raw else _NOTHING
+        raw, cut = _raw_body(message)
+        body, truncated, encoded = self._body(raw, noted, cut=cut) if raw else (raw, cut, False)
         return Request(
             method=noted.get(":method", "GET"),
             path=noted.get(":path", "/"),
             authority=noted.get(":authority", ""),
             headers=headers,
-            body=decoded.body,
-            truncated=cut or decoded.truncated,
-            encoded=decoded.encoded,
+            body=body,
+            truncated=truncated,
+            encoded=encoded,
         )
 
     def _response(self, message: Any, answer: list[bytes], method: str) -> Response:
         """Return the response; raises _RefusedError and DecodeError."""
-        noted, headers = fields = self._headers.read(answer)
-        status = _status(fields)
-        body = message.body
-        raw, cut = body.as_bytes or body.as_string, body.truncated
-        if not cut:
-            _check_whole(len(raw), fields, method, status)
-        decoded = self._decoded(raw, noted, cut=cut) if raw else _NOTHING
-        local = noted.get(LOCAL_HEADER, "")
-        trailers = message.trailers
+        noted, headers = self._headers.read(answer)
+        status = _STATUSES.get(noted.get(":status", ""))
+        if status is None:
+            raise _RefusedError("an answer whose status is no HTTP status")
+        raw, cut = _raw_body(message)
+        if not cut and CONTENT_LENGTH in noted:
+            _check_whole(len(raw), noted[CONTENT_LENGTH], method, status)
+        body, truncated, encoded = self._body(raw, noted, cut=cut) if raw else (raw, cut, False)
+        local, trailers = noted.get(LOCAL_HEADER, ""), message.trailers
         return Response(
             status=status,
             headers=headers,
-            body=decoded.body,
-            truncated=cut or decoded.truncated,
+            body=body,
+            truncated=truncated,
             trailers=self._headers.read(trailers)[1] if trailers else (),
-            local_reason=None if local in _NO_FLAGS else local,
+            local_reason=None if local in NO_FLAGS else local,
             body_size=len(raw),
-            encoded=decoded.encoded,
+            encoded=encoded,
         )
 
-    def _decoded(self, raw: bytes, noted: dict[str, str], *, cut: bool) -> Decoded:
-        """Return a body without its encodings and without secrets."""
-        encodings = noted.get(CONTENT_ENCODING)
-        if not encodings:
-            decoded = Decoded(raw)
-        elif cut:
-            decoded = Decoded(raw, encoded=True)
-        else:
-            decoded = decode(raw, encodings)
-        if not self.redactor.has_body_rules:
-            return decoded
-        body = self.redactor.body(decoded.body, noted.get(CONTENT_TYPE, ""), encoded=decoded.encoded)
-        return Decoded(body, encoded=decoded.encoded, truncated=decoded.truncated)
+    def _body(self, raw: bytes, noted: dict[str, str], *, cut: bool) -> tuple[bytes, bool, bool]:
+        """Return a body without its encodings and without secrets, if it is truncated, and if it is still encoded."""
+        body, truncated, encoded = raw, cut, False
+        if encodings := noted.get(CONTENT_ENCODING):
+            decoded = Decoded(raw, encoded=True) if cut else decode(raw, encodings)
+            body, truncated, encoded = decoded.body, cut or decoded.truncated, decoded.encoded
+        if self.redactor.has_body_rules:
+            body = self.redactor.body(body, noted.get(CONTENT_TYPE, ""), encoded=encoded)
+        return body, truncated, encoded
 
 
-def _status(answer: Fields) -> int:
-    text = answer[0].get(":status", "")
-    if not (text.isascii() and text.isdigit() and int(text) in _STATUSES):
-        raise _RefusedError("an answer whose status is no HTTP status")
-    return int(text)
+def _raw_body(message: Any) -> tuple[bytes, bool]:
+    """Return a body as it was captured, and if the tap cut it."""
+    body = message.body
+    return body.as_bytes or body.as_string, body.truncated
 
 
-def _check_whole(size: int, answer: Fields, method: str, status: int) -> None:
-    """Refuse an answer that has fewer bytes than its headers promise, where they promise any."""
-    length = answer[0].get(CONTENT_LENGTH, "")
+def _check_whole(size: int, length: str, method: str, status: int) -> None:
+    """Refuse an answer that has fewer bytes than its content-length promises."""
     promised = int(length) if length.isascii() and length.isdigit() else 0
     if size < promised and method != "HEAD" and status not in _NO_BODY_STATUSES:
         raise _RefusedError(f"the answer broke off after {size} of {promised} bytes", cut_short=True)

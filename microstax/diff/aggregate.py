@@ -96,7 +96,7 @@ class ServiceAggregate:
         latencies alone.
         """
         reason = why_not_compared(triple)
-        if not is_pair(reason):
+        if not is_pair(triple):
             if reason is NotCompared.BRANCH_TIMEOUT:
                 self._endpoint(triple.baseline.request)[1].latencies.add_timeout()
             return Outcome(paired=False, not_compared=reason)

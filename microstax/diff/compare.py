@@ -10,9 +10,8 @@ from microstax.diff.rules import DEFAULT_RULES, Rules
 from microstax.diff.walk import Align
 from microstax.model.difference import Difference, StatusDifference
 from microstax.model.exchange import Exchange, NotCompared, Response, Triple
+from microstax.model.flags import reason_of
 
-_TIMEOUT_FLAGS: Final = frozenset({"UT", "SI", "DT", "UMSDR"})
-_OVERFLOW_FLAGS: Final = frozenset({"UO", "RL", "OM"})
 _BODILESS: Final = frozenset({204, 205, 304})
 _PLAIN: Final[Align] = Aligner()
 
@@ -54,7 +53,7 @@ def compare_triple(triple: Triple, rules: Rules = DEFAULT_RULES) -> TripleCompar
     reason = why_not_compared(triple)
     baseline, control = Answer(triple.baseline), usable_control(triple)
     return TripleComparison(
-        branch=compare_answers(baseline, Answer(triple.branch), rules=rules, align=_PLAIN) if is_pair(reason) else (),
+        branch=compare_answers(baseline, Answer(triple.branch), rules=rules, align=_PLAIN) if is_pair(triple) else (),
         control=None if control is None else compare_answers(baseline, Answer(control), rules=rules, align=_PLAIN),
         not_compared=reason,
     )
@@ -77,8 +76,8 @@ def compare_answers(base: Answer, other: Answer, *, rules: Rules, align: Align) 
 def why_not_compared(triple: Triple) -> NotCompared | None:
     """Return why a triple is no pair, None if it is one.
 
-    A baseline's answer that Envoy gave in its place is what the users got, and stays comparable. For `truncated` and
-    `undecodable` status and headers are still compared (see `is_pair`); the bodies are not.
+    A baseline's answer that Envoy gave in its place is what the users got, and stays comparable. Where the branch
+    answered itself, status and headers are compared in spite of a reason (see `is_pair`); the bodies are not.
     """
     baseline, branch = triple.baseline.response, triple.branch.response
     if baseline is None:
@@ -86,7 +85,7 @@ def why_not_compared(triple: Triple) -> NotCompared | None:
     if branch is None:
         return NotCompared.BRANCH_TIMEOUT
     if branch.local_reason is not None:
-        return _reason_of_flags(branch.local_reason)
+        return reason_of(branch.local_reason)
     if baseline.truncated or branch.truncated:
         return NotCompared.TRUNCATED
     if (baseline.encoded or branch.encoded) and baseline.body != branch.body:
@@ -94,9 +93,10 @@ def why_not_compared(triple: Triple) -> NotCompared | None:
     return None
 
 
-def is_pair(reason: NotCompared | None) -> bool:
-    """Tell whether at least status and headers can be compared."""
-    return reason in (None, NotCompared.TRUNCATED, NotCompared.UNDECODABLE)
+def is_pair(triple: Triple) -> bool:
+    """Tell whether at least status and headers can be compared: whether the branch itself answered."""
+    baseline, branch = triple.baseline.response, triple.branch.response
+    return baseline is not None and branch is not None and branch.local_reason is None
 
 
 def usable_control(triple: Triple) -> Exchange | None:
@@ -131,11 +131,3 @@ def _bodies_compare(base: Exchange, other: Exchange) -> bool:
     if left.truncated or right.truncated or ((left.encoded or right.encoded) and left.body != right.body):
         return False
     return not (left.status in _BODILESS and right.status in _BODILESS)
-
-
-def _reason_of_flags(flags: str) -> NotCompared:
-    """Return the reason that Envoy's response flags give (`%RESPONSE_FLAGS%`)."""
-    names = {flag.strip() for flag in flags.split(",")}
-    if names & _TIMEOUT_FLAGS:
-        return NotCompared.BRANCH_TIMEOUT
-    return NotCompared.BRANCH_OVERFLOW if names & _OVERFLOW_FLAGS else NotCompared.BRANCH_ERROR

@@ -23,6 +23,7 @@ _SHOWN: Final = 160
 _CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _MAX_DEPTH: Final = 250
 """orjson writes 254 levels; what is nested deeper cannot be brought into a canonical form and is compared as text."""
+_TEXTS: Final = frozenset({str})
 _TOO_DEEP: Final = "nested too deep"
 
 
@@ -130,7 +131,10 @@ def compact(value: Any) -> bytes:
 
 def are_equal(base: Any, other: Any) -> bool:
     """Tell whether two parsed values are equal, types included: to Python, True equals 1. May fail to, never errs."""
-    return bool(base == other) and compact(base) == compact(other)
+    if base != other:
+        return False
+    only_texts = type(base) is list and _TEXTS.issuperset(map(type, base))
+    return only_texts or compact(base) == compact(other)
 
 
 def _plain(value: Any) -> Any:

@@ -89,23 +89,21 @@ class Walk:
 
     def members(self, place: Place | None, base: dict[str, Any], other: dict[str, Any], depth: int) -> None:
         """Compare two objects that stand at one place, at a depth that `value` has checked."""
-        common = 0
+        missing, get = 0, other.get
         for name, left in base.items():
-            right = other.get(name, _ABSENT)
-            if right is _ABSENT:
-                self._alone(self._missing, (place, name), left)
-                continue
-            common += 1
-            if right is left:
-                continue
+            right = get(name, _ABSENT)
             kind = type(left)
-            if kind in CONTAINERS:
+            if kind is type(right) and kind not in CONTAINERS:
+                if left != right:
+                    self._values((place, name), left, right)
+            elif right is _ABSENT:
+                missing += 1
+                self._alone(self._missing, (place, name), left)
+            elif kind in CONTAINERS:
                 self.value((place, name), left, right, depth + 1)
-            elif kind is not type(right):
+            else:
                 self._scalars((place, name), left, right)
-            elif left != right:
-                self._values((place, name), left, right)
-        if common != len(other):
+        if len(base) - missing != len(other):
             for name, right in other.items():
                 if name not in base:
                     self._alone(self._extra, (place, name), right)

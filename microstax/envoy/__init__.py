@@ -7,7 +7,6 @@ second (envoy-data-plane), so nothing that only shows results may import this pa
 from microstax.envoy.bootstrap import arguments, bootstrap, concurrency_of
 from microstax.envoy.build import build
 from microstax.envoy.check import PlanError, check
-from microstax.envoy.flags import reason_for
 from microstax.envoy.names import COPY_HEADER, LOCAL_HEADER, RUNTIME_LAYER, TAP_CONFIG_ID
 from microstax.envoy.resources import BuiltResource
 from microstax.envoy.tap import tap_request
@@ -24,6 +23,5 @@ __all__ = [
     "build",
     "check",
     "concurrency_of",
-    "reason_for",
     "tap_request",
 ]

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from microstax.envoy import reason_for
 from microstax.envoy.stats import MirrorKey
 from microstax.model.exchange import NotCompared, Side
+from microstax.model.flags import reason_of
 from microstax.model.plan import Mirror, Preview, TeePlan, TeeService
 
 pytestmark = [pytest.mark.e2e, pytest.mark.every_envoy]
@@ -196,7 +196,7 @@ async def test_http2_uploads_without_a_length_are_copied_up_to_the_limit(lab: An
     assert branch.requests[0].regular() == []
     refused = [copy for copy in tap.of("branch") if copy.response.status == 413]
     assert len(refused) == 1
-    assert reason_for(refused[0].response.local_reason) is not None
+    assert reason_of(refused[0].response.local_reason) is not None
 
 
 async def test_a_branch_that_never_reads_holds_back_no_upload(lab: Any) -> None:
@@ -237,7 +237,7 @@ async def test_a_hung_branch_is_a_timeout_and_then_an_overflow_and_never_a_delay
     assert counters.timeouts + counters.overflow + counters.dropped == 600
     assert counters.mirrored == 600 - counters.dropped
     assert counters.overflow > 0 < counters.timeouts
-    reasons = [reason_for(copy.response.local_reason) for copy in tap.of("branch")]
+    reasons = [reason_of(copy.response.local_reason) for copy in tap.of("branch")]
     assert reasons.count(NotCompared.BRANCH_TIMEOUT) == counters.timeouts
     assert reasons.count(NotCompared.BRANCH_OVERFLOW) == counters.overflow
     assert len(tap.of("baseline")) + tap.alone == 600
@@ -260,7 +260,7 @@ async def test_a_branch_that_is_not_there_or_resets_is_told(lab: Any) -> None:
     for overlay, flag in (("gone", "UF"), ("resets", "UC")):
         copies = tap.of("branch", overlay)
         assert [copy.response.local_reason for copy in copies] == [flag] * 10
-        assert {reason_for(copy.response.local_reason) for copy in copies} == {NotCompared.BRANCH_ERROR}
+        assert {reason_of(copy.response.local_reason) for copy in copies} == {NotCompared.BRANCH_ERROR}
     assert all(set(dict(answer.headers)) == {"content-length", "date"} for answer in answers)
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microstax.envoy import TAP_CONFIG_ID, reason_for, tap_request
+from microstax.envoy import TAP_CONFIG_ID, tap_request
 from microstax.envoy.stats import STATS_PATH, MirrorCounters, MirrorKey, read_counters
-from microstax.model.exchange import NotCompared, Side
+from microstax.model.exchange import Side
 
 
 @given(st.integers(1, 100_000), st.integers(1, 10_000_000), st.integers(0, 2**31))
@@ -78,22 +78,3 @@ def test_counters_are_read_by_their_names_and_the_filter_lets_them_pass() -> Non
 def test_an_envoy_that_has_counted_nothing() -> None:
     counters = read_counters({"stats": []})
     assert (counters.uptime_s, dict(counters.mirrors), dict(counters.skipped)) == (0, {}, {})
-
-
-@pytest.mark.parametrize(
-    ("flags", "reason"),
-    [
-        (None, None),
-        ("", None),
-        ("-", None),
-        ("UT", NotCompared.BRANCH_TIMEOUT),
-        ("UO", NotCompared.BRANCH_OVERFLOW),
-        ("UF,URX", NotCompared.BRANCH_ERROR),
-        ("UC", NotCompared.BRANCH_ERROR),
-        ("UT,URX", NotCompared.BRANCH_TIMEOUT),
-        ("request_payload_too_large", NotCompared.TRUNCATED),
-        ("something_new", NotCompared.BRANCH_ERROR),
-    ],
-)
-def test_flags_say_why_there_is_no_answer(flags: str | None, reason: NotCompared | None) -> None:
-    assert reason_for(flags) is reason
