@@ -70,6 +70,7 @@ def report(question: Question) -> ReportDocument:
             service=question.service,
             endpoint=question.endpoint,
             kind=question.kind,
+            control=question.control.value,
             policy=Policy(min_pairs=question.min_pairs) if question.min_pairs else Policy(),
         )
     )

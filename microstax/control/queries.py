@@ -96,6 +96,12 @@ def control_words(state: State, record: OverlayRecord, shadow: ShadowRecord) -> 
     return ", ".join(sorted(mode.value for mode in modes))
 
 
+def possible_control(state: State, record: OverlayRecord, shadow: ShadowRecord) -> ControlMode:
+    """Return the best control that all services of a shadow can have: a server that we did not start has no copy."""
+    bases = (base_service(state, record, spec.name) for spec in shadowed_services(record, shadow))
+    return ControlMode.COPY if all(base.command for base in bases) else ControlMode.SELF
+
+
 def control_copies(state: State, record: OverlayRecord, shadow: ShadowRecord) -> tuple[ServiceSpec, ...]:
     """Return the baseline's versions that run a second time while this shadow is on."""
     bases = (base_service(state, record, spec.name) for spec in shadowed_services(record, shadow))

@@ -22,13 +22,17 @@ from microstax.generated.management.microstax.management.v1 import (
 from microstax.model.exchange import NotCompared
 from microstax.model.ignore import IgnoreRule
 from microstax.model.report import Coverage, ReportDocument
+from microstax.model.shadow import ControlMode
 from microstax.store.port import Results
 from microstax.store.state import OverlayRecord, ShadowRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """All that a report is built of. `aggregates` are by service, as bytes; `min_pairs` 0 is the default."""
+    """All that a report is built of. `aggregates` are by service, as bytes; `min_pairs` 0 is the default.
+
+    `control` is the kind of control that could be had.
+    """
 
     overlay: str
     baseline: str
@@ -40,6 +44,7 @@ class Question:
     endpoint: str = ""
     kind: str = ""
     min_pairs: int = 0
+    control: ControlMode = ControlMode.COPY
 
 
 Build = Callable[[Question], ReportDocument]
@@ -73,6 +78,7 @@ class Reports:
             endpoint=request.endpoint,
             kind=request.kind,
             min_pairs=request.min_pairs,
+            control=queries.possible_control(self._plane.state, record, shadow),
         )
         # A large report takes a while, and the event loop has Envoys to serve.
         document = await asyncio.to_thread(self._build, question)

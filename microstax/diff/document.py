@@ -27,7 +27,7 @@ class ReportInput:
     """What a report is made from. `since` is RFC 3339; `aggregates` by service.
 
     `service`, `endpoint` and `kind` show only a part: verdicts are judged among all, counted over what is shown. `kind`
-    is one of microstax.model.ignore.KINDS, or empty.
+    is one of microstax.model.ignore.KINDS, or empty. `control` is the kind of control to recommend where there is none.
     """
 
     overlay: str
@@ -40,6 +40,7 @@ class ReportInput:
     endpoint: str = ""
     kind: str = ""
     policy: Policy = field(default_factory=Policy)
+    control: str = "copy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _document(
         for endpoint in endpoints
     }
     folded = sum(endpoint.aggregate.folded for endpoint in endpoints)
-    document["reasons"] = reasons_of(document, needs=needs, folded=folded, policy=given.policy)
+    document["reasons"] = reasons_of(document, needs=needs, folded=folded, policy=given.policy, control=given.control)
     return document
 
 

@@ -12,7 +12,9 @@ Needs = Mapping[tuple[str, str], int]
 """How many more pairs an endpoint of a service needs for its undecided findings."""
 
 
-def reasons_of(document: ReportDocument, *, needs: Needs, folded: int, policy: Policy) -> list[str]:
+def reasons_of(
+    document: ReportDocument, *, needs: Needs, folded: int, policy: Policy, control: str = "copy"
+) -> list[str]:
     """Return why the verdict is what it is, what is missing for a better one, and what was left out."""
     endpoints = [(one["service"], report) for one in document["services"] for report in one["endpoints"]]
     return [
@@ -20,7 +22,7 @@ def reasons_of(document: ReportDocument, *, needs: Needs, folded: int, policy: P
         *_drift(endpoints),
         *_waiting(endpoints, needs, policy, overall_same=document["verdict"] == "same"),
         *_latency(endpoints),
-        *_calibration(document, endpoints),
+        *_calibration(document, endpoints, control),
         *_coverage(document),
         *_folded(folded),
         *_same(document, endpoints, policy),
@@ -99,7 +101,7 @@ def _latency(endpoints: _Endpoints) -> Iterator[str]:
             )
 
 
-def _calibration(document: ReportDocument, endpoints: _Endpoints) -> Iterator[str]:
+def _calibration(document: ReportDocument, endpoints: _Endpoints, control: str) -> Iterator[str]:
     if document["calibrated"] or not any(report["pairs"] for _, report in endpoints):
         return
     unjudged = sum(
@@ -108,7 +110,7 @@ def _calibration(document: ReportDocument, endpoints: _Endpoints) -> Iterator[st
         for finding in (*report["values"], *report["shape"], *report["headers"])
     )
     tail = f" {_counted(unjudged, 'difference')} in values or order cannot be judged so." if unjudged else ""
-    yield f"Uncalibrated: no control measured the noise (--control copy does).{tail}"
+    yield f"Uncalibrated: no control measured the noise (--control {control} does).{tail}"
 
 
 def _coverage(document: ReportDocument) -> Iterator[str]:

@@ -319,6 +319,20 @@ async def test_a_worker_that_leaves_is_forgotten(shadowed: Any) -> None:
     assert any("No worker is connected" in one for one in (await shadowed.call(methods.GET_STATUS)).problems)
 
 
+@pytest.mark.parametrize(
+    ("baseline", "advice"),
+    [("url: 'http://127.0.0.1:9'", "--control self does"), ("command: [catalog, --v1]", "--control copy does")],
+)
+async def test_a_report_without_control_names_one_that_can_be_had(stage: Any, baseline: str, advice: str) -> None:
+    await stage.baseline(text=f"services: [{{name: catalog, {baseline}, port: 18120}}]")
+    await stage.overlay(text="services: [{name: catalog, url: 'http://127.0.0.1:10'}]")
+    await stage.shadow(control="none")
+    aggregate = ServiceAggregate.empty()
+    aggregate.add(a_triple(overlay="branch"))
+    await FakeWorker(stage.client).submit(paired=1, aggregate=aggregate.to_bytes())
+    assert any(advice in reason for reason in (await report(stage))["reasons"])
+
+
 async def test_a_pair_that_is_not_kept_is_told_so(shadowed: Any) -> None:
     with pytest.raises(MicrostaxError, match="There is no pair 'nope' of branch"):
         await shadowed.call(methods.GET_PAIR, overlay="branch", pair_id="nope")
