@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from microstax.api.address import prepare_folders
+from microstax.api.address import prepare_folders, tidy_folders
 from microstax.control.running import ControlPlane
 from microstax.errors import EXIT_DONE
 from microstax.runtime.state import StateLock
@@ -37,6 +37,7 @@ def run(state_dir: Path, *, listen: str | None = None, ready: Callable[[], None]
         _log_to_stderr()
         asyncio.run(_serve(state_dir, listen=listen, ready=ready))
     finally:
+        tidy_folders(state_dir)  # also where it could not start
         lock.release()
     return EXIT_DONE
 

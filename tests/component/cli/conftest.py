@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from microstax.api import methods
-from microstax.api.address import management_address, prepare_folders
+from microstax.api.address import management_address, prepare_folders, remove_sockets
 from microstax.api.methods import EXIT_CODE_TRAILER, MANAGEMENT, Method
 from microstax.errors import MicrostaxError
 from microstax.model.exchange import Exchange, Request, Response, Side, Triple
@@ -123,6 +123,7 @@ async def management(cli: Cli) -> AsyncIterator[ScriptedManagement]:
     await server.start()
     yield scripted
     await server.stop(None)
+    remove_sockets(cli.state)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from microstax.api import methods
-from microstax.api.address import MANAGEMENT_SOCKET, management_address
+from microstax.api.address import MANAGEMENT_SOCKET, management_address, socket_path
 from microstax.api.client import Client
 from microstax.control.launch import detach
 from microstax.control.layout import LOG_FILE
@@ -35,10 +35,15 @@ def test_it_returns_when_calls_are_answered_and_refuses_a_second_one(tmp_path: P
 
 
 def test_it_says_why_it_cannot_start(tmp_path: Path) -> None:
+    tmp_path /= "long" * 20
+    tmp_path.mkdir(mode=0o700)
     (tmp_path / DATABASE).write_bytes(b"garbage" * 1000)
     with pytest.raises(MicrostaxError, match="is damaged") as caught:
         detach(tmp_path)
     assert caught.value.exit_code == EXIT_FAULT
+    folder = socket_path(tmp_path, "x" * 60).parent
+    assert folder != tmp_path, "a long state folder has its sockets elsewhere"
+    assert not folder.exists()
 
 
 def test_a_process_that_dies_without_a_word_is_told_with_the_end_of_its_log(

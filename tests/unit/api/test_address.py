@@ -98,6 +98,7 @@ def test_a_folder_of_ours_is_closed_to_others(tmp_path: Path) -> None:
         for name in content:
             (state / name).touch()
         prepare_folders(state)
+        tidy_folders(state)
         assert stat.S_IMODE(state.stat().st_mode) == 0o700
 
 
@@ -106,17 +107,21 @@ def test_a_folder_with_other_things_in_it_keeps_its_mode(tmp_path: Path) -> None
     (tmp_path / "letter.txt").touch()
     tmp_path.chmod(0o755)
     prepare_folders(tmp_path)
+    tidy_folders(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
     tmp_path.chmod(0o1777)
     with pytest.raises(FaultError, match="others can write to it.*--state"):
         prepare_folders(tmp_path)
+    tidy_folders(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
 
 
 def test_sockets_that_were_left_are_removed(tmp_path: Path) -> None:
+    prepare_folders(tmp_path)
     path = socket_path(tmp_path, "x.sock")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
     (tmp_path / "no.sock").touch()
     remove_sockets(tmp_path)
+    assert not path.exists()
     assert [one.name for one in tmp_path.iterdir()] == ["no.sock"]
