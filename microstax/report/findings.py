@@ -1,7 +1,7 @@
 """The findings of an endpoint as one list of one form, most important first: every format prints this list."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from microstax.model.report import EndpointReport, HeaderFinding, ShapeFinding, StatusFinding, ValueFinding, Verdict
@@ -14,7 +14,10 @@ _GROUPS: Final = ("status", "shape", "value", "header")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One discrepancy, ready to print but not escaped. `rate` and `noise_rate` are 0..1; a status has counts only."""
+    """One discrepancy, ready to print but not escaped. `rate` and `noise` are 0..1; a status has counts only.
+
+    `noise` is None where no control answered: nothing measured it.
+    """
 
     group: str
     kind: str
@@ -23,7 +26,7 @@ class Finding:
     branch: str
     count: int
     rate: float | None
-    noise: int | float
+    noise: int | float | None
     verdict: Verdict
     pair: str
 
@@ -53,12 +56,16 @@ class Finding:
     @property
     def noise_text(self) -> str:
         """The noise as text: a count for a status, a rate otherwise."""
+        if self.noise is None:
+            return "not measured"
         return number(self.noise) if isinstance(self.noise, int) and self.rate is None else percent(self.noise)
 
 
 def findings(endpoint: EndpointReport) -> list[Finding]:
     """Return the endpoint's findings: drift before doubt before noise, status before shape before values."""
-    return sorted(_all(endpoint), key=_importance)
+    found = sorted(_all(endpoint), key=_importance)
+    measured = endpoint["latency"]["control"] is not None
+    return found if measured else [replace(one, noise=None) for one in found]
 
 
 def _importance(finding: Finding) -> tuple[int, int, int, str, str]:

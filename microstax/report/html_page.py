@@ -22,7 +22,7 @@ td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space:
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 details { border: 1px solid var(--line); border-radius: .4rem; margin: .6rem 0; padding: .5rem .9rem;
   overflow-x: auto; }
-summary { cursor: pointer; } summary span { float: right; }
+summary { cursor: pointer; } summary > span { float: right; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.2rem; background: var(--soft);
   padding: .8rem 1rem; border-radius: .4rem; } dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 .different, .slower { color: var(--bad); font-weight: 600; } .undecided, .not-comparable { color: var(--doubt); }
@@ -56,9 +56,9 @@ def text(value: str) -> str:
     return escape(visible(value), quote=True)
 
 
-def verdict(word: str) -> str:
-    """Return a verdict in its colour."""
-    return f'<span class="{word.replace(" ", "-")}">{text(word)}</span>'
+def verdict(word: str, shown: str | None = None) -> str:
+    """Return a verdict in its colour, or what is `shown` for it."""
+    return f'<span class="{word.replace(" ", "-")}">{text(shown or word)}</span>'
 
 
 def _head(document: ReportDocument) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _endpoint(endpoint: EndpointReport) -> Iterator[str]:
     opened = " open" if endpoint["verdict"] == "different" else ""
     pairs = f"{number(endpoint['pairs'])} pairs"
     yield f"<details{opened}><summary><code>{text(endpoint['endpoint'])}</code>"
-    yield f"<span>{pairs}, {verdict(endpoint['verdict'])}</span></summary>"
+    yield f"<span>{pairs}, {verdict(endpoint['verdict'], summary.standing(endpoint))}</span></summary>"
     if share := summary.accuracy(endpoint):
         yield f"<p>Accuracy {text(share)}</p>"
     found = findings(endpoint)

@@ -62,7 +62,7 @@ def _endpoints(document: ReportDocument) -> Iterator[str]:
 def _endpoint(endpoint: EndpointReport) -> Iterator[str]:
     share = summary.accuracy(endpoint)
     aside = f", accuracy {escaped(share)}" if share else ""
-    yield f"#### {code(endpoint['endpoint'])}: **{endpoint['verdict']}**"
+    yield f"#### {code(endpoint['endpoint'])}: **{summary.standing(endpoint)}**"
     yield ""
     yield f"{number(endpoint['pairs'])} pairs{aside}"
     found = findings(endpoint)

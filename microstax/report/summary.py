@@ -14,6 +14,12 @@ def title(document: ReportDocument) -> str:
     return f"{document['overlay']} against {document['baseline']}: {document['verdict'].upper()}"
 
 
+def standing(endpoint: EndpointReport) -> str:
+    """Return an endpoint's verdict, with the latency's beside it where the branch is slower: `same, slower`."""
+    slower = endpoint["latency"]["verdict"] == "slower"
+    return f"{endpoint['verdict']}, slower" if slower else endpoint["verdict"]
+
+
 def coverage_sum(document: ReportDocument) -> str:
     """Return the sum that must add up: mirrored = compared + what was not, by reason."""
     coverage = document["coverage"]

@@ -70,11 +70,12 @@ class _Page:
     def endpoint(self, service: str, endpoint: EndpointReport) -> Iterator[str]:
         name = visible(f"{service}  {endpoint['endpoint']}")
         pairs = f"{number(endpoint['pairs'])} {'pair' if endpoint['pairs'] == 1 else 'pairs'}"
-        tail = f"{pairs}  {endpoint['verdict']}"
+        standing = summary.standing(endpoint)
+        tail = f"{pairs}  {standing}"
         room = self.width - cells(tail) - 2
         *first, last = wrap(name, room) if cells(name) <= room else [*wrap(name, self.width), ""]
         yield from (self.strong(line) for line in first)
-        shown = f"{pairs}  {self.paint(endpoint['verdict'], endpoint['verdict'])}"
+        shown = f"{pairs}  {self.paint(standing, endpoint['verdict'])}"
         yield f"{self.strong(pad(last, room))}  {shown}"
         found = findings(endpoint)
         widths = [max((len(word) for word in column), default=0) for column in zip(*map(_words, found), strict=True)]
