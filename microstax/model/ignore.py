@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from microstax.errors import UsageError
-from microstax.model.difference import HeaderKind, ShapeKind
+from microstax.model.difference import ShapeKind
 from microstax.model.paths import ROOT, pattern_of
 
 FAMILIES: Final = ("status", "shape", "value", "header")
 """What a report groups its findings by; each is a kind as well, and means all of its kinds."""
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 KINDS: Final = (*FAMILIES, *(kind.value for kind in ShapeKind))
 
 
@@ -33,7 +34,7 @@ class IgnoreRule:
 
     def __post_init__(self) -> None:
         check_kind(self.kind)
-        path = pattern_of(self.path) if self.path.startswith(ROOT) else _glob(self.path.lower())
+        path = pattern_of(self.path) if self.path.startswith(ROOT) else _glob(_header(self.path))
         for name, pattern in (("_service", _glob(self.service)), ("_endpoint", _glob(self.endpoint)), ("_path", path)):
             object.__setattr__(self, name, pattern)
 
@@ -54,7 +55,10 @@ def check_kind(kind: str) -> str:
     return kind
 
 
-_HEADER_KINDS: Final = tuple(kind.value for kind in HeaderKind)
+def _header(name: str) -> str:
+    if name and not _HEADER.fullmatch(name):
+        raise UsageError(f"{name!r} is neither a path (write $.items[].price) nor a header's name (write x-trace-*).")
+    return name.lower()
 
 
 def _glob(text: str) -> re.Pattern[str] | None:

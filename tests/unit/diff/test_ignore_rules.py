@@ -73,3 +73,9 @@ def test_a_rule_hides_what_matches_all_that_is_set() -> None:
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match="status, shape, value, header, missing"):
         IgnoreRule(kind="typo")
+
+
+def test_what_is_neither_a_path_nor_a_header_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"'x\[' is neither a path .* nor a header's name"):
+        IgnoreRule(path="x[")
+    assert IgnoreRule(path="X-Trace-*").hides(service="", endpoint="", family="header", kind="", place="x-trace-id")
