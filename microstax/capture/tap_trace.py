@@ -48,7 +48,7 @@ class Identity(NamedTuple):
 
 @dataclass(slots=True)
 class Trace:
-    """A trace taken apart. `answer` are the response's fields as they came; `size` is in bytes.
+    """A trace taken apart. `answer` are the response's fields as they came, without COPY_HEADER; `size` is in bytes.
 
     `told` is what a copy says about itself in COPY_HEADER, None of a baseline. `identity` is found out later.
     """
@@ -78,14 +78,17 @@ class Trace:
 
 def parse_trace(frame: bytes) -> Trace | Unusable:
     """Take apart `frame`, a serialised `envoy.data.tap.v3.TraceWrapper`."""
-    told = None
+    told = copy = None
     try:
         wrapper = tap_pb2.TraceWrapper.FromString(frame)
         message = wrapper.http_buffered_trace
         answer = message.response.headers[:]
         for field in answer:
             if field.startswith(_COPY_FIELD):
-                told = decode_field(field)[1]
+                copy = field
+        if copy is not None:
+            told = decode_field(copy)[1]
+            answer.remove(copy)
     except DecodeError:
         return Unusable(problem="not a tap trace")
     if not wrapper.HasField("http_buffered_trace"):

@@ -62,7 +62,9 @@ class Walk:
     def value(self, place: Place | None, base: Any, other: Any, depth: int) -> None:
         """Compare two values that stand at one place."""
         kind, other_kind = type(base), type(other)
-        if kind not in CONTAINERS or other_kind not in CONTAINERS:
+        if kind is other_kind is dict and depth < self._rules.max_depth:
+            self.members(place, base, other, depth)
+        elif kind not in CONTAINERS or other_kind not in CONTAINERS:
             self._scalars(place, base, other)
         elif (kind is list) is not (other_kind is list):
             self._types(place, base, other)
