@@ -7,10 +7,11 @@ Only the poller does I/O. What leaves this package is redacted.
 
 from microstax.capture.collector import Collector
 from microstax.capture.inbox import Chunk, Inbox
-from microstax.capture.pairer import Command, Expected, Limits, Lost, Paired, Pairer
+from microstax.capture.pairer import Pairer
 from microstax.capture.poller import PollFailed, PollProblem, TapPoller
 from microstax.capture.redaction import Redaction
 from microstax.capture.redactor import Redactor
+from microstax.capture.terms import Command, Expected, Limits, Lost, Paired
 
 __all__ = [
     "Chunk",

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping
 from microstax.capture.frames import FrameReader
 from microstax.capture.identity import Identities, Named
 from microstax.capture.inbox import Chunk
-from microstax.capture.pairer import Command, Expected, Pairer
+from microstax.capture.pairer import Pairer
 from microstax.capture.redaction import Redaction
 from microstax.capture.redactor import Redactor
 from microstax.capture.tap_trace import Unusable, parse_trace
+from microstax.capture.terms import Command, Expected
 from microstax.capture.trace_reader import TraceReader
 from microstax.model.exchange import Exchange
 

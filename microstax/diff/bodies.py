@@ -1,4 +1,8 @@
-"""What a body is, and how two bodies differ: as JSON, as text, or as bytes."""
+"""What a body is, and how two bodies differ: as JSON, as text, or as bytes.
+
+A chunked answer that broke off (the branch died in the middle) looks whole to the tap. Cut JSON does not parse, so it
+is a text where the baseline has JSON; a cut text or binary is another one. Each shows as a difference.
+"""
 
 from enum import StrEnum
 from typing import Any, Final

@@ -5,7 +5,7 @@ from typing import Self
 
 import pytest
 
-from microstax.capture.pairer import Command, Expected, Limits, Lost, Paired, Pairer
+from microstax.capture import Command, Expected, Limits, Lost, Paired, Pairer
 from microstax.capture.tap_trace import Unusable
 from microstax.diff.compare import why_not_compared
 from microstax.model.exchange import Exchange, NotCompared, Side
@@ -168,6 +168,21 @@ def test_a_control_that_failed_is_not_waited_for() -> None:
 def test_a_control_for_a_share_of_requests_is_waited_for_shortly() -> None:
     playbook(SELF) >> BASELINE >> BRANCH >> Tick(1) >> CONTROL << "branch+control"
     playbook(SELF) >> BASELINE >> BRANCH >> Tick(1.9) >> Tick(0.2) << "branch"
+
+
+def test_a_control_that_came_late_makes_the_next_pairs_wait_longer() -> None:
+    """Else slow controls would be missing in the noise, and only they."""
+    book = playbook(SELF) >> BASELINE >> BRANCH >> Tick(3) << "branch" >> Aged(CONTROL, 4)
+    for side in (Side.BASELINE, Side.BRANCH):
+        book >> an_exchange(side, id="id-2")
+    book >> Tick(7) >> an_exchange(Side.CONTROL, id="id-2") << "branch+control"
+
+
+def test_no_pair_waits_longer_for_its_control_than_the_branch_may_take() -> None:
+    book = playbook(SELF) >> BASELINE >> BRANCH >> Tick(3) << "branch" >> Aged(CONTROL, 1_000)
+    for side in (Side.BASELINE, Side.BRANCH):
+        book >> an_exchange(side, id="id-2")
+    book >> Tick(17.9) >> Tick(0.2) << "branch"
 
 
 def test_a_late_control_changes_nothing() -> None:

@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from microstax.capture.pairer import Command, Expected, Limits, Lost, Paired, Pairer
+from microstax.capture import Command, Expected, Limits, Lost, Paired, Pairer
 from microstax.capture.tap_trace import Unusable
 from microstax.model.exchange import Exchange, Side
 from microstax.model.shadow import ControlMode

@@ -162,6 +162,14 @@ def test_of_a_truncated_pair_status_and_headers_are_compared(answer: Answer, joi
     assert compared.branch == (HeaderDifference(HeaderKind.VALUE, "x-a", "1", "2"),)
 
 
+@pytest.mark.parametrize(("cut", "found"), [(b'{"a": [1, 2', "text"), (b"", "empty")])
+def test_a_json_answer_that_broke_off_is_a_difference(answer: Answer, joined: Joined, cut: bytes, found: str) -> None:
+    """A trace does not say that a branch died in the middle of a chunked answer, but its body does."""
+    compared = compare_triple(joined(answer({"a": [1, 2]}), answer(cut)))
+    assert compared.not_compared is None
+    assert compared.branch == (BodyDifference(BodyKind.CONTENT_TYPE, "json", found),)
+
+
 @pytest.mark.parametrize("broken", [{"truncated": True}, {"local_reason": "UT"}, {"encoded": True}])
 def test_a_control_that_failed_measures_nothing(answer: Answer, joined: Joined, broken: Any) -> None:
     assert compare_triple(joined(answer(), answer(), answer(**broken))).control is None

@@ -1,0 +1,47 @@
+"""One mirrored request while it waits: its baseline, and what each overlay has of it."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from microstax.model.exchange import Exchange, NotCompared
+
+_EXCHANGE_BYTES: Final = 2_048
+"""What an exchange costs beside its bodies, roughly."""
+
+
+@dataclass(slots=True, eq=False)
+class Half:
+    """What is known of one overlay's share in a request."""
+
+    branch: Exchange | None = None
+    control: Exchange | None = None
+    control_settled: bool = False
+    done: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One request; `open` is how many of its halves are not done, `bytes` what its exchanges cost."""
+
+    deadline: int
+    baseline: Exchange | None = None
+    baseline_lost: NotCompared | None = None
+    halves: dict[str, Half] = field(default_factory=dict)
+    open: int = 0
+    bytes: int = 0
+
+    @property
+    def has_baseline(self) -> bool:
+        """Tell whether the baseline's trace came, whatever it was worth."""
+        return self.baseline is not None or self.baseline_lost is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing more is waited for."""
+        return not self.open and bool(self.halves) and self.has_baseline
+
+
+def cost_of(exchange: Exchange) -> int:
+    """Return about how many bytes an exchange takes."""
+    answer = exchange.response
+    return _EXCHANGE_BYTES + len(exchange.request.body) + (len(answer.body) if answer is not None else 0)
