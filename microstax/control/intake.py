@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from microstax.control import budget, counters, coverage, layout, queries
+from microstax.control import budget, coverage, deltas, layout, plans, queries
 from microstax.control.coverage import MirrorHistory
 from microstax.control.plane import Plane
 from microstax.control.watches import Watches
-from microstax.errors import InvalidFileError, StorageError, UsageError
-from microstax.generated.management.microstax.management.v1 import Delta, DeltaAck, ServiceDelta
-from microstax.model.record import decode_pair
-from microstax.store.port import DeltaRecord, ExamplePair, Merge, PairLimits, ServiceResult
+from microstax.errors import StorageError
+from microstax.generated.management.microstax.management.v1 import Delta, DeltaAck, NodeCounters
+from microstax.store.port import Merge, PairLimits
 from microstax.store.state import PutShadow, ShadowRecord, State
 
 _log: Final = logging.getLogger(__name__)
@@ -45,18 +44,21 @@ class Intake:
         self.workers: dict[str, WorkerSeen] = {}
         self.watches: Final = Watches()
         self._streams: Counter[str] = Counter()
+        self._counted_ms: dict[str, int] = {}
 
     async def submit(self, delta: Delta) -> DeltaAck:
         """Apply a delta, once; raises UsageError for one that makes no sense, StorageError where it cannot be kept."""
-        if not delta.worker_id or delta.sequence < 1:
-            raise UsageError("A delta needs a worker_id and a sequence from 1.")
+        deltas.check(delta)
+        # In a thread: many or large ones take a while, and the event loop has Envoys to serve.
+        examples = await asyncio.to_thread(deltas.examples, delta)
         if delta.worker_id in self.workers:
             self.watches.note(delta.worker_id, delta.watched)
         await self._plane.to_envoys.decided(lambda: self._is_early(delta))
-        record = delta_record(self._plane.state, delta)
+        record = deltas.record(self._plane.state, delta, examples, counted_ms=self._counted_ms)
         applied = await self._plane.journal.apply_delta(record, self._merge)
         if applied:
             self._see(delta)
+            self._counted_ms |= {one.node_id: one.at_ms for one in delta.counters if self._is_newer(one)}
         if applied and delta.counters:
             await self._look_at_counts(delta.at_ms)
         return DeltaAck(sequence=delta.sequence, duplicate=not applied)
@@ -78,6 +80,7 @@ class Intake:
     async def look(self) -> None:
         """Read the counts as they were when the last control plane ended, so that what is old is known to be old."""
         then_ms = await self._plane.journal.store.last_delta_ms()
+        self._counted_ms = dict.fromkeys(plans.envoy_nodes(self._plane.state), then_ms)
         for shadow in self._plane.state.shadows.values():
             self._note_history(shadow, await self._mirrored(shadow), then_ms)
 
@@ -100,6 +103,9 @@ class Intake:
         """Return how many of a service's copies are so old that they should be accounted for."""
         history = self._histories.get((shadow.overlay, shadow.generation, service))
         return history.before(self._plane.now_ms() - _patience_ms(shadow)) if history else 0
+
+    def _is_newer(self, counters: NodeCounters) -> bool:
+        return counters.at_ms > self._counted_ms.get(counters.node_id, 0)
 
     def _is_early(self, delta: Delta) -> bool:
         """Tell whether a delta may be about a shadow that is in force and not committed yet."""
@@ -169,63 +175,6 @@ class Intake:
             self.workers[delta.worker_id] = replace(
                 seen, seen_ms=self._plane.now_ms(), pairs=seen.pairs + paired, lag_ms=delta.lag_ms
             )
-
-
-def delta_record(state: State, delta: Delta) -> DeltaRecord:
-    """Return a delta as the store takes it; what is about shadows that are gone is left out."""
-    readings = [
-        reading
-        for node in delta.counters
-        for reading in counters.readings(state, node=node.node_id, epoch=node.epoch, values=node.counters)
-    ]
-    return DeltaRecord(
-        worker_id=delta.worker_id,
-        sequence=delta.sequence,
-        at_ms=delta.at_ms,
-        results=tuple(
-            _result(state.shadows[one.overlay], one) for one in delta.services if _is_wanted(state, delta, one)
-        ),
-        readings=tuple(readings),
-    )
-
-
-def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
-    """Tell whether results belong to the generation of their shadow; a worker that knows none means the newest."""
-    shadow = state.shadows.get(one.overlay)
-    wanted = shadow is not None and one.generation in {0, shadow.generation}
-    if not wanted and (one.paired or one.not_compared):
-        _log.info(
-            "%s sent %d pairs of %s/%s for generation %d, which is over: they are not counted",
-            delta.worker_id,
-            one.paired,
-            one.overlay,
-            one.service,
-            one.generation,
-        )
-    return wanted
-
-
-def _result(shadow: ShadowRecord, delta: ServiceDelta) -> ServiceResult:
-    reasons = {coverage.reason_tally(reason): n for reason, n in delta.not_compared.items() if n > 0}
-    paired = {coverage.PAIRED: delta.paired} if delta.paired > 0 else {}
-    return ServiceResult(
-        overlay=delta.overlay,
-        generation=shadow.generation,
-        service=delta.service,
-        aggregate=delta.aggregate,
-        counts={**reasons, **paired},
-        examples=tuple(_example(delta, record) for record in delta.examples),
-    )
-
-
-def _example(delta: ServiceDelta, record: bytes) -> ExamplePair:
-    try:
-        pair = decode_pair(record)
-    except InvalidFileError as error:
-        raise UsageError(f"A delta has an example that is no pair record: {error.message}") from error
-    return ExamplePair(
-        overlay=delta.overlay, service=delta.service, id=pair.triple.id, at_ms=pair.captured_ms, record=record
-    )
 
 
 def _patience_ms(shadow: ShadowRecord) -> int:

@@ -10,6 +10,8 @@ from microstax.generated.management.microstax.management.v1 import IgnoreRule as
 from microstax.model.ignore import IgnoreRule
 from microstax.store.state import DropRule, PutRule, RuleRecord, State
 
+_LONGEST: Final = 2_000
+
 
 class Rules:
     """Keeps the rules of what is not to be reported."""
@@ -33,6 +35,9 @@ class Rules:
             queries.overlay(self._plane.state, info.overlay)
         if not (info.service or info.endpoint or info.path or info.kind):
             raise UsageError("This rule would hide every difference: name a service, an endpoint, a path or a kind.")
+        texts = (info.service, info.endpoint, info.path, info.kind, info.reason)
+        if any(len(text) > _LONGEST for text in texts):
+            raise UsageError(f"A rule has a text of more than {_LONGEST} characters: make it shorter.")
         as_model(record)
         numbered = replace(record, id=await self._plane.journal.store.next_rule_id())
         await self._plane.journal.commit(PutRule(numbered))

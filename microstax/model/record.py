@@ -19,6 +19,7 @@ misread gets a new version. A record names its version too, since the store keep
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import msgpack
@@ -75,9 +76,9 @@ def encode_pair(pair: StoredPair) -> bytes:
 
 def decode_pair(data: bytes, *, file: str = "pair record") -> StoredPair:
     """Read one record; raises InvalidFileError that says at which byte it is wrong."""
-    pairs = list(_objects([data], file))
+    pairs = list(islice(_objects([data], file), 2))  # of garbage, each byte may be a record
     if len(pairs) != 1:
-        raise InvalidFileError(f"holds {len(pairs)} records at byte 0 instead of one.", file=file)
+        raise InvalidFileError(f"holds {'more than one record' if pairs else 'no record'}.", file=file)
     return _read_pair(pairs[0][1], at=0, file=file)
 
 

@@ -107,9 +107,9 @@ class Ledger:
         if isinstance(command, Paired):
             _count(self._at(command.triple.overlay, command.triple.service), NotCompared.UNDECODABLE)
 
-    def count(self, node_id: str, *, epoch: str, counters: Mapping[str, int]) -> None:
-        """Keep the newest reading of an Envoy's counters for the next delta."""
-        self._counters[node_id] = NodeCounters(node_id=node_id, epoch=epoch, counters=dict(counters))
+    def count(self, node_id: str, *, epoch: str, counters: Mapping[str, int], at_ms: int = 0) -> None:
+        """Keep the newest reading of an Envoy's counters, made at `at_ms`, for the next delta."""
+        self._counters[node_id] = NodeCounters(node_id=node_id, epoch=epoch, counters=dict(counters), at_ms=at_ms)
 
     def cut(
         self,

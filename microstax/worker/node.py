@@ -215,10 +215,10 @@ class Node:
     async def count(self) -> None:
         """Read the counters once; raises AdminError."""
         address = self.target.admin_address
-        epoch = epoch_of(address)
+        epoch, at_ms = epoch_of(address), time.time_ns() // 1_000_000
         stats = json.loads(await get(address, STATS_PATH))
         values = {entry["name"]: entry["value"] for entry in stats["stats"] if isinstance(entry.get("value"), int)}
-        self.ledger.count(self.target.node_id, epoch=epoch, counters=values)
+        self.ledger.count(self.target.node_id, epoch=epoch, counters=values, at_ms=at_ms)
         for key, mirror in read_counters(stats).mirrors.items():
             if key.side is Side.BRANCH:
                 self._note_drops(key, mirror.dropped)

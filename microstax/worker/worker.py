@@ -168,7 +168,7 @@ class Worker:
     async def _pause(self) -> None:
         """Wait until it is time for a delta."""
         end = time.monotonic() + FLUSH_S
-        while time.monotonic() < end and not self.ledger.is_news(self._watched()):
+        while time.monotonic() < end and not self.ledger.is_news(self._watched()):  # noqa: ASYNC110
             await asyncio.sleep(GLANCE_S)
 
     def _watched(self) -> Generations:

@@ -10,6 +10,7 @@ import pytest
 from microstax.api import methods
 from microstax.api.client import AsyncClient
 from microstax.capture.redaction import Redaction
+from microstax.control import coverage
 from microstax.diff.aggregate import ServiceAggregate
 from microstax.errors import EXIT_FAULT, EXIT_UNDECIDED, EXIT_USAGE, MicrostaxError
 from microstax.generated.management.microstax.management import v1
@@ -135,7 +136,16 @@ async def test_ignore_rules_hide_what_is_meant_to_differ(shadowed: Any, worker: 
     assert (code, message) == (EXIT_USAGE, f"There is no ignore rule {rule.id}: 'microstax ignore list' shows them.")
 
 
-@pytest.mark.parametrize("fields", [{}, {"path": "$["}, {"kind": "sometimes"}, {"overlay": "nope", "path": "$.a"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"path": "$.a", "reason": "x" * 3_000},
+        {"path": "$["},
+        {"kind": "sometimes"},
+        {"overlay": "nope", "path": "$.a"},
+    ],
+)
 async def test_a_rule_that_cannot_be_is_refused(shadowed: Any, fields: dict[str, str]) -> None:
     code, _ = await shadowed.refusal(shadowed.call(methods.ADD_IGNORE_RULE, **fields))
     assert code == EXIT_USAGE
@@ -181,6 +191,10 @@ async def test_skipped_and_blocked_requests_are_counted(shadowed: Any, worker: F
     [
         ({"aggregate": b"\xc1"}, "aggregate that cannot be read"),
         ({"examples": [b"\xc1"]}, "no pair record"),
+        ({"examples": [b"\x00" * 1_000_000]}, "more than one record"),
+        ({"not_compared": {"capture_gap": 1 << 62}}, "counts are 0 or more"),
+        ({"not_compared": {"capture_gap": -4}}, "counts are 0 or more"),
+        ({"not_compared": {"x" * 300: 4}}, "a name of more than 200"),
     ],
 )
 async def test_a_delta_that_is_damaged_changes_nothing(
@@ -190,8 +204,56 @@ async def test_a_delta_that_is_damaged_changes_nothing(
     code, message = await shadowed.refusal(worker.submit(paired=9, **service))
     assert code == EXIT_USAGE
     assert sentence in message
-    if "examples" in service:
-        assert (await report(shadowed))["coverage"]["paired"] == 2
+    assert (await report(shadowed))["coverage"]["paired"] == 2
+    assert (await report(shadowed))["coverage"]["not_compared"] == {}
+
+
+async def test_what_an_overlay_does_not_run_counts_nowhere(shadowed: Any) -> None:
+    for number, (overlay, service) in enumerate([("branch", "pricing"), ("nope", "catalog"), ("branch", "")]):
+        one = v1.ServiceDelta(overlay=overlay, service=service, paired=4, aggregate=b"\xc1")
+        await shadowed.call(methods.SUBMIT_DELTA, worker_id="w", sequence=number + 1, services=[one])
+    assert (await report(shadowed))["coverage"]["paired"] == 0
+
+
+async def test_an_impossible_counter_is_passed_over(shadowed: Any, worker: FakeWorker) -> None:
+    total, timeouts = f"{COPY}.upstream_rq_total", f"{COPY}.upstream_rq_pending_overflow"
+    await worker.submit(counters={total: 7, timeouts: (1 << 63) - 1})
+    assert (await report(shadowed))["coverage"]["mirrored"] == 7
+
+
+async def test_counters_that_come_late_from_another_worker_count_nothing(shadowed: Any) -> None:
+    """Read before those that are known, they are lower, as if they had begun again at 0."""
+
+    async def count(worker: str, sequence: int, *, value: int, at_ms: int) -> Any:
+        counters = {f"{COPY}.upstream_rq_total": value}
+        node = v1.NodeCounters(node_id="tee~prod", epoch="1", counters=counters, at_ms=at_ms)
+        await shadowed.call(methods.SUBMIT_DELTA, worker_id=worker, sequence=sequence, counters=[node])
+        return (await report(shadowed))["coverage"]["mirrored"]
+
+    assert await count("new", 1, value=900, at_ms=2000) == 900
+    assert await count("old", 1, value=500, at_ms=1500) == 900
+    assert await count("new", 2, value=905, at_ms=2500) == 905
+    assert await count("new", 3, value=2, at_ms=3000) == 907
+
+
+async def test_a_worker_that_is_killed_with_its_last_delta_leaves_an_account_that_adds_up(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    async with start(store=store) as first:
+        await first.baseline()
+        await first.overlay()
+        await first.shadow()
+        await FakeWorker(first.client).submit(counters={f"{COPY}.upstream_rq_total": 10}, paired=9)
+    # Forty more were mirrored, and the worker that saw them was killed before it could say so.
+    async with start(store=store) as second:
+        monkeypatch.setattr(coverage, "DELIVERY_MS", -15_000)
+        worker = FakeWorker(second.client, "worker-2")
+        await worker.submit(counters={f"{COPY}.upstream_rq_total": 52}, paired=2)
+        await worker.submit(counters={f"{COPY}.upstream_rq_total": 53})
+        found = (await report(second))["coverage"]
+        assert (found["mirrored"], found["paired"]) == (53, 11)
+        assert found["not_compared"] == {"capture_gap": 42}
 
 
 async def test_a_delta_without_a_sender_is_refused(shadowed: Any) -> None:

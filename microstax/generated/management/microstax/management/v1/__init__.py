@@ -424,6 +424,11 @@ class NodeCounters(betterproto2.Message):
     absolute; keys are made by microstax.envoy.stats
     """
 
+    at_ms: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
+    """
+    when they were read, by the worker's clock
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "NodeCounters", NodeCounters)
 

@@ -1,0 +1,130 @@
+"""A worker's delta as the store takes it. Pure; what makes no sense is refused, what is too old is left out.
+
+A delta is refused as a whole and for good: the worker drops it, since one that it sent again for ever would hold back
+all that come after.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from microstax.control import counters, coverage, queries
+from microstax.errors import InvalidFileError, UsageError
+from microstax.generated.management.microstax.management.v1 import Delta, NodeCounters, ServiceDelta
+from microstax.model.record import decode_pair
+from microstax.store.port import CounterReading, DeltaRecord, ExamplePair, ServiceResult
+from microstax.store.state import ShadowRecord, State
+
+_log: Final = logging.getLogger(__name__)
+_LONGEST_NAME: Final = 200
+_MOST: Final = 1 << 53
+"""What no count reaches, and what a sum of such counts stays below 64 bits by far."""
+Examples = Mapping[int, tuple[ExamplePair, ...]]
+"""By the place of their service in a delta."""
+
+
+def check(delta: Delta) -> None:
+    """Raise UsageError for a delta that no worker makes."""
+    if not delta.worker_id or delta.sequence < 1:
+        raise UsageError("A delta needs a worker_id and a sequence from 1.")
+    if any(len(name) > _LONGEST_NAME for name in _names(delta)):
+        raise UsageError(f"A delta has a name of more than {_LONGEST_NAME} characters.")
+    for count in _counts(delta):
+        if not 0 <= count < _MOST:
+            raise UsageError(f"A delta counts {count}: counts are 0 or more, and below 2^53.")
+
+
+def examples(delta: Delta) -> Examples:
+    """Return the example pairs of a delta. Raises UsageError for one that is no pair record."""
+    return {
+        number: tuple(_example(service, record) for record in service.examples)
+        for number, service in enumerate(delta.services)
+        if service.examples
+    }
+
+
+def record(state: State, delta: Delta, pairs: Examples, *, counted_ms: Mapping[str, int]) -> DeltaRecord:
+    """Return a delta as the store takes it.
+
+    What is about shadows or generations that are over, and what an overlay does not run, is left out. So are counters
+    that were read before those that are known (`counted_ms` by node): of two workers that looked at an Envoy, one may
+    come late, and its lower values would look like counters that began again.
+    """
+    return DeltaRecord(
+        worker_id=delta.worker_id,
+        sequence=delta.sequence,
+        at_ms=delta.at_ms,
+        results=tuple(
+            _result(state.shadows[one.overlay], one, pairs.get(number, ()))
+            for number, one in enumerate(delta.services)
+            if _is_wanted(state, delta, one)
+        ),
+        readings=tuple(
+            reading
+            for node in delta.counters
+            if not node.at_ms or node.at_ms > counted_ms.get(node.node_id, 0)
+            for reading in _readings(state, node)
+        ),
+    )
+
+
+def _names(delta: Delta) -> Iterator[str]:
+    yield delta.worker_id
+    for service in delta.services:
+        yield from service.not_compared
+    for node in delta.counters:
+        yield from (node.node_id, node.epoch)
+
+
+def _counts(delta: Delta) -> Iterator[int]:
+    for service in delta.services:
+        yield from (service.paired, service.pending, *service.not_compared.values())
+
+
+def _readings(state: State, node: NodeCounters) -> Sequence[CounterReading]:
+    values = {name: value for name, value in node.counters.items() if 0 <= value < _MOST}
+    return counters.readings(state, node=node.node_id, epoch=node.epoch, values=values)
+
+
+def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
+    """Tell whether results belong to the generation of their shadow; a worker that knows none means the newest."""
+    shadow, overlay = state.shadows.get(one.overlay), state.overlays.get(one.overlay)
+    wanted = (
+        shadow is not None
+        and overlay is not None
+        and one.generation in {0, shadow.generation}
+        and any(spec.name == one.service for spec in queries.shadowed_services(overlay, shadow))
+    )
+    if not wanted and (one.paired or one.not_compared):
+        _log.info(
+            "%s sent %d pairs of %s/%s, generation %d, which is not mirrored now: they are not counted",
+            delta.worker_id,
+            one.paired,
+            one.overlay[:_LONGEST_NAME],
+            one.service[:_LONGEST_NAME],
+            one.generation,
+        )
+    return wanted
+
+
+def _result(shadow: ShadowRecord, delta: ServiceDelta, pairs: tuple[ExamplePair, ...]) -> ServiceResult:
+    reasons = {coverage.reason_tally(reason): n for reason, n in delta.not_compared.items() if n}
+    paired = {coverage.PAIRED: delta.paired} if delta.paired else {}
+    return ServiceResult(
+        overlay=delta.overlay,
+        generation=shadow.generation,
+        service=delta.service,
+        aggregate=delta.aggregate,
+        counts={**reasons, **paired},
+        examples=pairs,
+    )
+
+
+def _example(delta: ServiceDelta, body: bytes) -> ExamplePair:
+    try:
+        pair = decode_pair(body)
+    except InvalidFileError as error:
+        raise UsageError(f"A delta has an example that is no pair record: {error.message}") from error
+    return ExamplePair(
+        overlay=delta.overlay, service=delta.service, id=pair.triple.id, at_ms=pair.captured_ms, record=body
+    )
