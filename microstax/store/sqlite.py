@@ -24,6 +24,7 @@ T = TypeVar("T")
 DATABASE: Final = "state.db"
 _ROOM_BYTES: Final = 64 * 1024
 """The write-ahead log's shared memory takes 32 KiB at once."""
+_READING: Final = "BEGIN"
 _PRAGMAS: Final = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
@@ -39,6 +40,7 @@ class SqliteStore:
         self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
 
     async def open(self) -> State:
         """Open or make the database; raises StorageError where it is damaged, unreadable or of a newer version."""
@@ -103,17 +105,20 @@ class SqliteStore:
         for pragma in _PRAGMAS:
             self._connection.execute(pragma).fetchall()
         prepare(self._connection, str(self._path))
+        self._identity = _identity(self._path)
         return rows.load(self._connection)
 
     async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         # Without the write lock, so that reading goes on where writing cannot.
-        return await self._transact(work, begin="BEGIN")
+        return await self._transact(work, begin=_READING)
 
     async def _transact(self, work: Callable[[sqlite3.Connection], T], *, begin: str = "BEGIN IMMEDIATE") -> T:
         def transaction() -> T:
             db = self._connection
             if db is None:
                 raise StorageError(f"{self._path} is closed: the control plane is shutting down.")
+            if begin != _READING:
+                self._check_in_place()
             db.execute(begin)
             try:
                 result = work(db)
@@ -129,6 +134,14 @@ class SqliteStore:
 
         return await self._run(transaction)
 
+    def _check_in_place(self) -> None:
+        """Raise StorageError where our file is no longer at its path: what SQLite writes to it nobody would find."""
+        if _identity(self._path) != self._identity:
+            raise StorageError(
+                f"{self._path} was moved away, deleted or replaced while it is in use, so nothing more can be "
+                "remembered: put it back, or begin anew with 'microstax down' and 'microstax up'."
+            )
+
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
@@ -139,6 +152,14 @@ class SqliteStore:
                 f"{self._path} cannot be opened ({error.strerror}): give yourself access to it, or name another state "
                 "folder with --state."
             ) from error
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _roll_back(db: sqlite3.Connection) -> None:

@@ -136,3 +136,26 @@ async def test_what_is_there_can_be_read_where_nothing_can_be_written(tmp_path: 
     with pytest.raises(StorageError, match="cannot be written"):
         await store.commit(PutRule(RuleRecord(id=1)))
     await store.close()
+
+
+@pytest.mark.parametrize("another", [False, True])
+async def test_a_database_that_was_taken_away_is_told_until_it_is_back(tmp_path: Path, *, another: bool) -> None:
+    store = SqliteStore(tmp_path / "state.db")
+    await store.open()
+    await store.commit(PutRule(RuleRecord(id=1)))
+    names = [path.name for path in tmp_path.iterdir()]
+    (tmp_path / "away").mkdir()
+    for name in names:
+        (tmp_path / name).rename(tmp_path / "away" / name)
+    if another:
+        (tmp_path / "state.db").write_bytes(b"")
+    with pytest.raises(StorageError, match=r"was moved away, deleted or replaced.*put it back"):
+        await store.commit(PutRule(RuleRecord(id=2)))
+    assert await store.last_delta_ms() == 0
+    for name in names:
+        (tmp_path / "away" / name).rename(tmp_path / name)
+    await store.commit(PutRule(RuleRecord(id=3)))
+    await store.close()
+    again = SqliteStore(tmp_path / "state.db")
+    assert set((await again.open()).rules) == {1, 3}
+    await again.close()
