@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from microstax.capture.paths import PathTree
+from microstax.model.media import looks_like_json
 from microstax.model.paths import Step, parse_path
 
 Hash = Callable[[bytes], str]
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
-_SPACE: Final = b" \t\r\n\xef\xbb\xbf"
-_OPENERS: Final = (b"{", b"[")
 
 
 class _Members(list[tuple[str, Any]]):
@@ -40,7 +39,7 @@ class JsonRedactor:
 
     def redact(self, body: bytes, content_type: str) -> bytes:
         """Return `body` without the values at the paths; the same object where there are none."""
-        if not body or not self._may_hold(body) or not _looks_like_json(body, content_type):
+        if not body or not self._may_hold(body) or not looks_like_json(body, content_type):
             return body
         try:
             document = json.loads(
@@ -93,7 +92,3 @@ def _needles(paths: Iterable[str]) -> tuple[bytes, ...] | None:
             return None
         needles.append(name.encode())
     return tuple(needles)
-
-
-def _looks_like_json(body: bytes, content_type: str) -> bool:
-    return "json" in content_type or body.lstrip(_SPACE).startswith(_OPENERS)

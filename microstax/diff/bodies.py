@@ -13,9 +13,8 @@ from microstax.diff.rules import Rules
 from microstax.diff.walk import Align, Walk
 from microstax.model.difference import BodyDifference, BodyKind, Difference
 from microstax.model.exchange import Exchange
+from microstax.model.media import looks_like_json
 
-_OPENERS: Final = (b"{", b"[")
-_BLANK: Final = b" \t\r\n\xef\xbb\xbf"
 _TEXT_TYPES: Final = ("text/", "xml", "javascript", "json", "x-www-form-urlencoded", "yaml", "graphql")
 _NUL: Final = b"\0"
 
@@ -59,7 +58,7 @@ class Body:
     def _read(self, rules: Rules) -> Content:
         if not self.data:
             return Content.EMPTY
-        if len(self.data) <= rules.max_json_bytes and self._claims_json():
+        if len(self.data) <= rules.max_json_bytes and looks_like_json(self.data, self.media_type):
             try:
                 self._document = parse(self.data)
             except NotJsonError:
@@ -67,9 +66,6 @@ class Body:
             else:
                 return Content.JSON
         return Content.TEXT if self._is_text() else Content.BINARY
-
-    def _claims_json(self) -> bool:
-        return "json" in self.media_type or self.data.lstrip(_BLANK).startswith(_OPENERS)
 
     def _is_text(self) -> bool:
         if _NUL in self.data:
