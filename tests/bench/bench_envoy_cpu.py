@@ -18,9 +18,9 @@ from typing import Any
 
 import aiohttp
 import capture_lab
+import envoy
 import grpc
 
-import envoy
 from microstax.envoy import arguments, bootstrap, build, tap_request
 from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
 from microstax.model.environment import Address

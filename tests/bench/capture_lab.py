@@ -85,10 +85,10 @@ async def call(port: int, rate: int, seconds: int) -> int:
 
 async def measure() -> dict[str, int]:
     """Return what became of the requests: sent, mirrored, paired, wrong, and each reason."""
+    import envoy
     from capture_stage import Stage, free_port
     from worker_harness import ControlPlane, start_worker
 
-    import envoy
     from microstax.diff.aggregate import ServiceAggregate
     from microstax.envoy.stats import STATS_PATH, read_counters
     from microstax.model.environment import Address

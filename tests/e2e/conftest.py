@@ -3,9 +3,8 @@
 import os
 from pathlib import Path
 
-import pytest
-
 import envoy
+import pytest
 
 
 def _installed() -> str:
