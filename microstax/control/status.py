@@ -23,6 +23,8 @@ from microstax.runtime.port import ProcessKey
 from microstax.store.state import ShadowRecord
 from microstax.xds import NodeStatus
 
+SILENT_MS: Final = 12_000
+"""A worker says something every second while anything is mirrored, and every five seconds otherwise."""
 _TROUBLED: Final = {ServicePhase.UNHEALTHY, ServicePhase.RESTARTING, ServicePhase.FAILED}
 
 
@@ -127,9 +129,22 @@ class StatusReport:
         found += [_trouble(key, status) for key, status in statuses if status.phase in _TROUBLED]
         runtime = self._plane.fleet.runtime
         found += [text for key, text in self._plane.fleet.problems.items() if runtime.status(key) is None]
-        if not self._intake.workers and any(one.settings.enabled for one in self._plane.state.shadows.values()):
-            found.append("No worker is connected, so nothing is compared at the moment.")
+        if any(one.settings.enabled for one in self._plane.state.shadows.values()):
+            found += self._silence()
         return found
+
+    def _silence(self) -> list[str]:
+        """Return what keeps traffic from being compared: no worker, or one that says nothing."""
+        workers = self._intake.workers
+        if not workers:
+            return ["No worker is connected, so nothing is compared at the moment."]
+        now_ms = self._plane.now_ms()
+        return [
+            f"The worker {one.worker_id} has said nothing for {(now_ms - one.seen_ms) // 1000} s, so what it looks at "
+            f"is not compared at the moment; should it hang, 'kill -9 {one.pid}' has it started again."
+            for _, one in sorted(workers.items())
+            if now_ms - one.seen_ms > SILENT_MS
+        ]
 
 
 def _trouble(key: ProcessKey, status: ServiceStatus) -> str:

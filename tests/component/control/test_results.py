@@ -10,7 +10,7 @@ import pytest
 from microstax.api import methods
 from microstax.api.client import AsyncClient
 from microstax.capture.redaction import Redaction
-from microstax.control import coverage
+from microstax.control import coverage, status
 from microstax.diff.aggregate import ServiceAggregate
 from microstax.errors import EXIT_FAULT, EXIT_UNDECIDED, EXIT_USAGE, MicrostaxError
 from microstax.generated.management.microstax.management import v1
@@ -393,6 +393,17 @@ async def test_a_report_without_control_names_one_that_can_be_had(stage: Any, ba
     aggregate.add(a_triple(overlay="branch"))
     await FakeWorker(stage.client).submit(paired=1, aggregate=aggregate.to_bytes())
     assert any(advice in reason for reason in (await report(stage))["reasons"])
+
+
+async def test_a_worker_that_says_nothing_is_a_problem(shadowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = watch(shadowed.client, "worker-1")
+    await anext(lists)
+    assert (await shadowed.call(methods.GET_STATUS)).problems == []
+    monkeypatch.setattr(status, "SILENT_MS", -1)
+    (problem,) = (await shadowed.call(methods.GET_STATUS)).problems
+    assert problem.startswith("The worker worker-1 has said nothing for 0 s")
+    assert "'kill -9 1'" in problem
+    await lists.aclose()
 
 
 async def test_a_pair_that_is_not_kept_is_told_so(shadowed: Any) -> None:
