@@ -10,12 +10,14 @@ import pytest
 from microstax.api import methods
 from microstax.api.client import AsyncClient
 from microstax.capture.redaction import Redaction
-from microstax.control import coverage, status
+from microstax.control import comparing, coverage, status
+from microstax.control.intake import Intake
 from microstax.diff.aggregate import ServiceAggregate
 from microstax.errors import EXIT_FAULT, EXIT_UNDECIDED, EXIT_USAGE, MicrostaxError
 from microstax.generated.management.microstax.management import v1
 from microstax.model.record import StoredPair, decode_pair, encode_pair
 from microstax.store.memory import MemoryStore
+from microstax.store.port import PairLimits
 from microstax.testing import a_response, a_triple
 
 COPY = "cluster.copy/catalog/branch/branch"
@@ -393,6 +395,22 @@ async def test_a_report_without_control_names_one_that_can_be_had(stage: Any, ba
     aggregate.add(a_triple(overlay="branch"))
     await FakeWorker(stage.client).submit(paired=1, aggregate=aggregate.to_bytes())
     assert any(advice in reason for reason in (await report(stage))["reasons"])
+
+
+async def test_old_pairs_go_and_those_that_a_finding_shows_stay(shadowed: Any, worker: FakeWorker) -> None:
+    await worker.compare(20)
+    (shape,) = (await report(shadowed))["services"][0]["endpoints"][0]["shape"]
+    spare = encode_pair(StoredPair(triple=a_triple(id="spare", overlay="branch"), captured_ms=8))
+    await worker.submit(paired=1, examples=[spare])
+    before = {
+        decode_pair(one.record).triple.id for one in await shadowed.stream(methods.EXPORT_PAIRS, overlay="branch")
+    }
+    assert before >= {shape["pair"], "spare"}
+    intake = Intake(shadowed.plane.plane, merge=comparing.Merger(), limits=PairLimits(max_age_ms=1))
+    await intake.prune(comparing.examples)
+    kept = [decode_pair(one.record).triple.id for one in await shadowed.stream(methods.EXPORT_PAIRS, overlay="branch")]
+    assert "spare" not in kept
+    assert shape["pair"] in kept
 
 
 async def test_a_worker_that_says_nothing_is_a_problem(shadowed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
