@@ -96,40 +96,24 @@ def _status(found: StatusFinding) -> Finding:
 
 
 def _shape(found: ShapeFinding) -> Finding:
-    return Finding(
-        group="shape",
-        kind=found["kind"],
-        where=found["path"],
-        baseline=found["baseline"],
-        branch=found["branch"],
-        count=found["count"],
-        rate=found["rate"],
-        noise=found["noise_rate"],
-        verdict=found["verdict"],
-        pair=found["pair"],
-    )
+    rated = _rated(found, group="shape", kind=found["kind"], where=found["path"])
+    return replace(rated, baseline=found["baseline"], branch=found["branch"])
 
 
 def _value(found: ValueFinding) -> Finding:
-    return Finding(
-        group="value",
-        kind="value",
-        where=found["path"],
-        baseline="",
-        branch="",
-        count=found["count"],
-        rate=found["rate"],
-        noise=found["noise_rate"],
-        verdict=found["verdict"],
-        pair=found["pair"],
-    )
+    return _rated(found, group="value", kind="value", where=found["path"])
 
 
 def _header(found: HeaderFinding) -> Finding:
+    return _rated(found, group="header", kind=f"header {found['kind']}", where=found["name"])
+
+
+def _rated(found: ShapeFinding | ValueFinding | HeaderFinding, *, group: str, kind: str, where: str) -> Finding:
+    """Return a finding that has a rate, without what became of what."""
     return Finding(
-        group="header",
-        kind=f"header {found['kind']}",
-        where=found["name"],
+        group=group,
+        kind=kind,
+        where=where,
         baseline="",
         branch="",
         count=found["count"],
