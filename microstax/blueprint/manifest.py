@@ -12,7 +12,6 @@ from microstax.model.environment import EMPTY, HealthCheck, ServiceSpec
 
 Manifest: TypeAlias = dict[str, Any]
 
-CONTAINER: Final = ("spec", "template", "spec", "containers", 0)
 _MAX_SECONDS: Final = 3600
 
 

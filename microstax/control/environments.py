@@ -31,8 +31,6 @@ from microstax.model.environment import (
 from microstax.model.names import check_name
 from microstax.store.state import DropEnvironment, EnvironmentRecord, PutEnvironment
 
-HEALTH_TIMEOUT_S: Final = 5.0
-
 
 class Environments:
     """Creates environments and makes baselines of them."""

@@ -1,25 +1,19 @@
 """Ports on loopback: whether one can be had, and which of ours were taken by somebody else while we were away."""
 
-import socket
 from collections.abc import Collection, Iterable
 
 from microstax.control import layout
 from microstax.errors import PortInUseError
-from microstax.model.environment import LOOPBACK, EnvironmentSpec
+from microstax.model.environment import LOOPBACK, Address, EnvironmentSpec
 from microstax.runtime.port import ProcessKey
+from microstax.runtime.ports import bind_error
 from microstax.store.state import PortKey, State
 
 
 def why_not(port: int) -> str | None:
     """Return why nobody can listen on a port now, None where it can be had."""
-    with socket.socket() as probe:
-        # As servers do: connections that were closed a minute ago do not keep a port from being used.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError as error:
-            return error.strerror or str(error)
-    return None
+    error = bind_error(Address(LOOPBACK, port))
+    return None if error is None else error.strerror or str(error)
 
 
 def check_tee_ports(spec: EnvironmentSpec) -> None:

@@ -7,8 +7,6 @@ overrides or bytes that are no text. `visible` makes them harmless and keeps the
 import unicodedata
 from collections.abc import Iterable
 
-MAX_CELL = 200
-
 
 def visible(text: str) -> str:
     r"""Return `text` with every character that does not print written as its escape: ESC becomes `\x1b`."""

@@ -20,16 +20,23 @@ _LISTENING: Final = "0A"
 _LONGEST_COMMAND: Final = 80
 
 
-def is_free(address: Address) -> bool:
-    """Tell whether a listener could be bound to `address` now."""
+def bind_error(address: Address) -> OSError | None:
+    """Return why a listener cannot be bound to `address` now, None where it can."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family) as probe:
+        # As servers do: connections that were closed a minute ago do not keep a port from being used.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address.host, address.port))
         except OSError as error:
-            return error.errno != errno.EADDRINUSE
-    return True
+            return error
+    return None
+
+
+def is_free(address: Address) -> bool:
+    """Tell whether nobody listens on `address` now."""
+    error = bind_error(address)
+    return error is None or error.errno != errno.EADDRINUSE
 
 
 def check_free(address: Address, *, wanted_by: str) -> None:

@@ -1,6 +1,5 @@
 """What the server tells about its clients: the state now, and events as they happen."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -124,4 +123,3 @@ class Nacked:
 
 
 Notice: TypeAlias = Connected | Disconnected | Acked | Nacked
-TotalsByType: TypeAlias = Mapping[str, Totals]
