@@ -8,7 +8,7 @@ from microstax.control.plane import Plane
 from microstax.control.progress import Outcome, Teller
 from microstax.control.shadows import Shadows
 from microstax.control.tasks import finish
-from microstax.envoy import check
+from microstax.envoy.check import check
 from microstax.errors import NotFoundError, RefusedError, TakenError, UsageError
 from microstax.generated.management.microstax.management.v1 import SourceFile
 from microstax.model.environment import ServiceSpec, ServiceStatus

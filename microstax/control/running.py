@@ -29,7 +29,7 @@ from microstax.control.status import StatusReport
 from microstax.control.targets import Targets
 from microstax.control.tasks import finish, in_background
 from microstax.control.workers import Workers
-from microstax.envoy import build
+from microstax.envoy.build import build
 from microstax.errors import FaultError, MicrostaxError, PortInUseError, UsageError
 from microstax.model.plan import EnvoyPlan
 from microstax.runtime.local import LocalRuntime

@@ -16,7 +16,7 @@ from microstax.control.progress import Outcome, Teller
 from microstax.control.settings import Wish
 from microstax.control.tasks import finish
 from microstax.control.watches import Watches
-from microstax.envoy import check
+from microstax.envoy.check import check
 from microstax.errors import FaultError
 from microstax.model.environment import ServicePhase, ServiceSpec, ServiceStatus
 from microstax.model.shadow import MILLION, ShadowSettings

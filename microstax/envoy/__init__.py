@@ -1,14 +1,12 @@
 """What an Envoy is to do, said in Envoy's words: plan -> resources, bootstrap, tap request, counters.
 
-PURE: no I/O, no clock. Every name that Envoy sees is made in microstax.envoy.names. Importing the builders costs half a
-second (envoy-data-plane), so nothing that only shows results may import this package.
+PURE: no I/O, no clock. Every name that Envoy sees is made in microstax.envoy.names. The builders (`envoy.build`, and
+`envoy.check` with them) are not part of this facade: importing envoy-data-plane costs half a second, and the worker,
+which reads traces and counters, has no use for it.
 """
 
 from microstax.envoy.bootstrap import arguments, bootstrap, concurrency_of
-from microstax.envoy.build import build
-from microstax.envoy.check import PlanError, check
 from microstax.envoy.names import COPY_HEADER, LOCAL_HEADER, RUNTIME_LAYER, TAP_CONFIG_ID
-from microstax.envoy.resources import BuiltResource
 from microstax.envoy.tap import tap_request
 
 __all__ = [
@@ -16,12 +14,8 @@ __all__ = [
     "LOCAL_HEADER",
     "RUNTIME_LAYER",
     "TAP_CONFIG_ID",
-    "BuiltResource",
-    "PlanError",
     "arguments",
     "bootstrap",
-    "build",
-    "check",
     "concurrency_of",
     "tap_request",
 ]

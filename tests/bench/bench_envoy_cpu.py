@@ -21,7 +21,8 @@ import capture_lab
 import envoy
 import grpc
 
-from microstax.envoy import arguments, bootstrap, build, tap_request
+from microstax.envoy import arguments, bootstrap, tap_request
+from microstax.envoy.build import build
 from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
 from microstax.model.environment import Address
 from microstax.model.exchange import Side

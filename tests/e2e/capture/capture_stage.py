@@ -11,7 +11,8 @@ from pathlib import Path
 import grpc.aio
 
 from microstax.capture import Command, Paired
-from microstax.envoy import arguments, bootstrap, build
+from microstax.envoy import arguments, bootstrap
+from microstax.envoy.build import build
 from microstax.generated.management.microstax.management.v1 import Target, TargetShadow
 from microstax.model.environment import Address
 from microstax.model.exchange import Side, Triple

@@ -27,7 +27,8 @@ from microstax.capture.redaction import Redaction
 from microstax.capture.redactor import Redactor
 from microstax.capture.tap_trace import parse_trace
 from microstax.capture.trace_reader import TraceReader
-from microstax.envoy import arguments, bootstrap, build, concurrency_of, tap_request
+from microstax.envoy import arguments, bootstrap, concurrency_of, tap_request
+from microstax.envoy.build import build
 from microstax.envoy.stats import STATS_PATH, Counters, read_counters
 from microstax.model.environment import Address
 from microstax.model.exchange import Exchange

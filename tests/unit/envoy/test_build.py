@@ -5,8 +5,8 @@ from typing import Any
 
 from envoy_data_plane.envoy.config.route.v3 import RouteConfiguration
 
-from microstax.envoy import BuiltResource, build
-from microstax.envoy.resources import CLUSTER_TYPE, LISTENER_TYPE, ROUTES_TYPE, RUNTIME_TYPE
+from microstax.envoy.build import build
+from microstax.envoy.resources import CLUSTER_TYPE, LISTENER_TYPE, ROUTES_TYPE, RUNTIME_TYPE, BuiltResource
 
 
 def changed(before: tuple[BuiltResource, ...], after: tuple[BuiltResource, ...]) -> set[tuple[str, str]]:

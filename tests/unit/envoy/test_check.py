@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from microstax.envoy import PlanError, build, check
+from microstax.envoy.build import build
+from microstax.envoy.check import PlanError, check
 from microstax.envoy.cluster import MAX_BODY
 from microstax.errors import UsageError
 from microstax.model.environment import Address

@@ -15,7 +15,9 @@ import envoy_data_plane.envoy.service.runtime.v3 as runtime
 import pytest
 import yaml
 
-from microstax.envoy import BuiltResource, bootstrap, build, tap_request
+from microstax.envoy import bootstrap, tap_request
+from microstax.envoy.build import build
+from microstax.envoy.resources import BuiltResource
 from microstax.envoy.stats import STATS_PATH
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "envoy"
