@@ -40,7 +40,7 @@ class Hidden:
     def _hides(self, service: str, endpoint: str, discrepancy: Discrepancy, tally: Tally) -> bool:
         family, kind, place, _ = discrepancy
         for at, rule in enumerate(self._rules):
-            if rule.hides(service=service, endpoint=endpoint, family=family, kind=kind, place=place):
+            if rule.matches(service=service, endpoint=endpoint, family=family, kind=kind, place=place):
                 self._findings[at] += 1
                 self._pairs[at] += tally.branch
                 return True

@@ -42,7 +42,9 @@ class Counts:
     """What is known about one discrepancy (see Tally), in an endpoint with `pairs` of which `triples` have a control.
 
     `calibrated`: the service has a control. `is_value`: it is about what a value, a header or an order says, not about
-    whether something is there.
+    whether something is there. `contexts` is how many distinct inputs the endpoint had, `hottest` holds
+    (branch_only + alone, control_only) of the inputs that showed it most often. `two_sided`: `branch_only` and
+    `control_only` are two directions, and drift is an excess of either.
     """
 
     pairs: int
@@ -55,14 +57,27 @@ class Counts:
     varies: bool = False
     is_value: bool = False
     calibrated: bool = True
+    contexts: int = 0
+    hottest: tuple[tuple[int, int], ...] = ()
+    two_sided: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """A verdict; `needs` estimates how many more pairs it takes to decide, where it is undecided."""
+    """A verdict and what it rests on.
+
+    `needs` estimates how many more pairs of the endpoint decide, where it is undecided; None where more of the same
+    would not. `log_evidence` is ln E, None where nothing measured the noise. `excess` is the excess rate of the branch
+    over the noise, `excess_high` the upper end of its anytime-valid interval. `one_input`: nearly all of the evidence
+    comes from a single input, which does not decide alone.
+    """
 
     verdict: Verdict
-    needs: int = 0
+    needs: int | None = None
+    log_evidence: float | None = None
+    excess: float | None = None
+    excess_high: float | None = None
+    one_input: bool = False
 
 
 def judge(family: Sequence[Counts], policy: Policy) -> list[Judgement]:
@@ -79,13 +94,13 @@ def judge(family: Sequence[Counts], policy: Policy) -> list[Judgement]:
 
 def _with_control(counts: Counts, *, found: bool, hypotheses: int, policy: Policy) -> Judgement:
     if found:
-        return Judgement("different")
+        return Judgement(verdict="different")
     short = max(policy.min_pairs - counts.pairs, 0)
     if not counts.triples:
-        return Judgement("undecided", max(short, 1))
+        return Judgement(verdict="undecided", needs=max(short, 1))
     if _evidence(counts, 1) > 0 and _most_excess(counts, 1) > policy.tolerance:
-        return Judgement("undecided", max(short, _needs(counts, hypotheses, policy)))
-    return Judgement("undecided", short) if short else Judgement("same")
+        return Judgement(verdict="undecided", needs=max(short, _needs(counts, hypotheses, policy)))
+    return Judgement(verdict="undecided", needs=short) if short else Judgement(verdict="same")
 
 
 def _evidence(counts: Counts, factor: float) -> float:
@@ -133,10 +148,10 @@ def _needs(counts: Counts, hypotheses: int, policy: Policy) -> int:
 def _without_control(counts: Counts, policy: Policy) -> Judgement:
     short = max(policy.min_pairs - counts.pairs, 0)
     if counts.varies or (counts.is_value and counts.formatted >= _NEARLY_ALL * counts.alone):
-        return Judgement("undecided", short) if short else Judgement("same")
+        return Judgement(verdict="undecided", needs=short) if short else Judgement(verdict="same")
     if counts.is_value:
-        return Judgement("not comparable")
+        return Judgement(verdict="not comparable")
     if counts.alone >= _SIGHTINGS:
-        return Judgement("different")
+        return Judgement(verdict="different")
     rate = counts.alone / counts.pairs
-    return Judgement("undecided", math.ceil((_SIGHTINGS - counts.alone) / rate) if rate else short)
+    return Judgement(verdict="undecided", needs=math.ceil((_SIGHTINGS - counts.alone) / rate) if rate else short)

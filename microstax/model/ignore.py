@@ -1,7 +1,8 @@
-"""Ignore rules: differences that are meant to be there."""
+"""What the user says about differences beforehand: rules for those to ignore, and changes that are expected."""
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 from microstax.errors import UsageError
@@ -10,13 +11,15 @@ from microstax.model.paths import ROOT, pattern_of
 
 FAMILIES: Final = ("status", "shape", "value", "header")
 """What a report groups its findings by; each is a kind as well, and means all of its kinds."""
+SIGNATURE_KINDS: Final = ("format", "length_class", "sign", "magnitude", "shift")
+"""What of a value is compared where the value itself always differs (see microstax.diff.signatures)."""
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-KINDS: Final = (*FAMILIES, *(kind.value for kind in ShapeKind))
+KINDS: Final = (*FAMILIES, *(kind.value for kind in ShapeKind), *SIGNATURE_KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IgnoreRule:
-    """Hides the findings that match all that is set; empty means any.
+class Pattern:
+    """Which findings are meant: those that match all that is set; empty means any.
 
     `service` and `endpoint` are as the report names them, with `*` for any run of characters. `path` is a pattern of
     microstax.model.paths, or a header's name (`x-*`) where it does not begin with `$`. `kind` is one of KINDS.
@@ -27,7 +30,6 @@ class IgnoreRule:
     endpoint: str = ""
     path: str = ""
     kind: str = ""
-    reason: str = ""
     _service: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
     _endpoint: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
     _path: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
@@ -38,18 +40,49 @@ class IgnoreRule:
         for name, pattern in (("_service", _glob(self.service)), ("_endpoint", _glob(self.endpoint)), ("_path", path)):
             object.__setattr__(self, name, pattern)
 
-    def hides(self, *, service: str, endpoint: str, family: str, kind: str, place: str) -> bool:
-        """Tell whether the rule hides the finding; `place` is a path, a header's name, or empty for a status."""
+    def matches(self, *, service: str, endpoint: str, family: str, kind: str, place: str) -> bool:
+        """Tell whether the finding is meant; `place` is a path, a header's name, or empty for a status."""
         return (
             (not self.kind or self.kind in (family, kind))
-            and _fits(self._service, service)
-            and _fits(self._endpoint, endpoint)
+            and self.covers(service=service, endpoint=endpoint)
             and _fits(self._path, place)
         )
 
+    def covers(self, *, service: str, endpoint: str) -> bool:
+        """Tell whether findings of the endpoint can be meant at all."""
+        return _fits(self._service, service) and _fits(self._endpoint, endpoint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreRule(Pattern):
+    """Hides the findings that it matches, up to and including the day `expires` (None: for ever).
+
+    `signature` lists in which ways they may differ, as a report says them; empty: not said. `origin` is where the rule
+    stands, for people.
+    """
+
+    reason: str = ""
+    owner: str = ""
+    expires: date | None = None
+    signature: tuple[str, ...] = ()
+    origin: str = ""
+
+    def is_expired(self, today: date) -> bool:
+        """Tell whether the rule no longer hides anything."""
+        return self.expires is not None and today > self.expires
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedChange(Pattern):
+    """A change that the branch is made for: its findings are no drift, and there have to be some."""
+
+    reason: str = ""
+    owner: str = ""
+    origin: str = ""
+
 
 def check_kind(kind: str) -> str:
-    """Return `kind` if it is empty or one of KINDS (plurals are understood); raise UsageError otherwise."""
+    """Return `kind` if it is empty or one of KINDS; raise UsageError otherwise."""
     if kind and kind not in KINDS:
         raise UsageError(f"There is no kind of difference {kind!r}: use one of {', '.join(dict.fromkeys(KINDS))}.")
     return kind

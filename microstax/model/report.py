@@ -7,55 +7,93 @@ from typing import Literal, NotRequired, TypedDict
 
 Verdict = Literal["same", "different", "undecided", "not comparable"]
 LatencyVerdict = Literal["slower", "faster", "same", "undecided"]
+Appearance = Literal["appeared", "missing", "undecided"]
 
 
-class StatusFinding(TypedDict):
-    """A pair of status codes that was seen `count` times; `noise` is how often baseline and control showed it."""
+class Judged(TypedDict):
+    """What every finding has.
+
+    `count` pairs show it, on `contexts` distinct requests; `pair` is the id of one of them. `evidence` is log10 of the
+    e-value against "noise explains it", None where nothing measured the noise. `excess` is how much more often the
+    branch shows it than the control, `excess_high` the upper end of its anytime-valid interval (confidence 1 - alpha).
+    Where it is `undecided`, `needs` estimates how many more requests of the endpoint decide and `needs_minutes` how
+    long they take at the rate so far. `group` names one of the endpoint's groups; `expected`: the user declared it.
+    """
+
+    count: int
+    contexts: int
+    verdict: Verdict
+    pair: str
+    evidence: float | None
+    excess: float | None
+    excess_high: float | None
+    needs: int | None
+    needs_minutes: float | None
+    group: int
+    expected: bool
+
+
+class StatusFinding(Judged):
+    """A pair of status codes; `noise` is how often baseline and control showed it."""
 
     baseline: int
     branch: int
     grpc: NotRequired[bool]
-    count: int
     noise: int
-    verdict: Verdict
-    pair: str
 
 
-class ShapeFinding(TypedDict):
+class ShapeFinding(Judged):
     """A shape discrepancy; `kind` is a ShapeKind."""
 
     kind: str
     path: str
     baseline: str
     branch: str
-    count: int
     rate: float
     noise_rate: float
-    verdict: Verdict
-    pair: str
 
 
-class ValueFinding(TypedDict):
-    """A value discrepancy at `path` (`$` for a whole body that is no JSON)."""
+class ValueFinding(Judged):
+    """A value discrepancy at `path` (`$` for a whole body that is no JSON).
 
+    `kind` is `value`, or what of the value's signature differs: `format`, `length_class`, `sign`, `magnitude`, `shift`.
+    `baseline` and `branch` are an example's values, short.
+    """
+
+    kind: str
     path: str
-    count: int
+    baseline: str
+    branch: str
     rate: float
     noise_rate: float
-    verdict: Verdict
-    pair: str
 
 
-class HeaderFinding(TypedDict):
+class HeaderFinding(Judged):
     """A header discrepancy; `kind` is a HeaderKind."""
 
     name: str
     kind: str
-    count: int
+    baseline: str
+    branch: str
     rate: float
     noise_rate: float
-    verdict: Verdict
-    pair: str
+
+
+class Group(TypedDict):
+    """Findings that always occur together: one cause. `lead` is the weightiest, in words; `findings` how many.
+
+    `condition` is the smallest condition on requests that separates those that show them from those that do not
+    ("query country=DE"), empty where none was found: `failing_share` of the requests that show them meet it, and
+    `passing_share` of the others, in a sample.
+    """
+
+    group: int
+    lead: str
+    findings: int
+    count: int
+    condition: str
+    failing_share: float | None
+    passing_share: float | None
 
 
 class Quantiles(TypedDict):
@@ -64,6 +102,21 @@ class Quantiles(TypedDict):
     p50: float | None
     p90: float | None
     p99: float | None
+
+
+class Interval(TypedDict):
+    """An interval in milliseconds; None where there is too little traffic."""
+
+    low: float | None
+    high: float | None
+
+
+class QuantileIntervals(TypedDict):
+    """The intervals of three quantiles."""
+
+    p50: Interval
+    p90: Interval
+    p99: Interval
 
 
 class Effect(TypedDict):
@@ -75,33 +128,69 @@ class Effect(TypedDict):
 
 
 class Effects(TypedDict):
-    """The effect on two quantiles."""
+    """The effect on the median (within pairs) and on two quantiles."""
 
     p50: Effect
+    p90: Effect
     p99: Effect
 
 
+class Distribution(TypedDict):
+    """Latencies as counts between edges: `len(edges_ms) == len(counts) + 1`. `control` is None where there is none."""
+
+    edges_ms: list[float]
+    baseline: list[int]
+    branch: list[int]
+    control: list[int] | None
+
+
+class LatencyIntervals(TypedDict):
+    """The intervals of the quantiles of each side."""
+
+    baseline: QuantileIntervals
+    branch: QuantileIntervals
+    control: QuantileIntervals | None
+
+
 class Latency(TypedDict):
-    """Latencies of the three sides and what they mean; `spikes` counts pairs in which only the branch was slow."""
+    """Latencies of the three sides and what they mean.
+
+    `pairs` were measured; `cold` more were left out, the first of a worker after the shadow began; `timeouts` of the
+    branch count as longer than everything. `reference` is what the branch is compared with. Intervals are anytime-valid
+    with `confidence`, jointly over all endpoints of the report. `spikes` counts pairs in which only the branch was slow
+    (`reference_spikes`: only the reference), `spike_pairs` shows some.
+    """
 
     baseline: Quantiles
     branch: Quantiles
     control: Quantiles | None
+    reference: Literal["control", "baseline"]
+    pairs: int
+    cold: int
+    timeouts: int
+    intervals: LatencyIntervals
+    confidence: float
     effect: Effects
     verdict: LatencyVerdict
     spikes: int
-    spike_pair: NotRequired[str]
+    reference_spikes: int
+    spikes_verdict: Verdict
+    spike_pairs: list[str]
+    distribution: Distribution
 
 
 class EndpointReport(TypedDict):
-    """One endpoint: method and templated path."""
+    """One endpoint: method and templated path. `needs` and `needs_minutes` as in Judged, for the endpoint."""
 
     endpoint: str
     pairs: int
     verdict: Verdict
+    needs: int | None
+    needs_minutes: float | None
     contexts: int
     failing_contexts: int
     accuracy: float | None
+    groups: list[Group]
     status: list[StatusFinding]
     shape: list[ShapeFinding]
     values: list[ValueFinding]
@@ -127,8 +216,70 @@ class Coverage(TypedDict):
     blocked_calls: int
 
 
+class Rechecks(TypedDict):
+    """Mismatches that were asked again of every side (`--recheck`).
+
+    asked = vanished + persisted + failed; `over_budget` more were counted without being asked again.
+    """
+
+    asked: int
+    vanished: int
+    persisted: int
+    failed: int
+    over_budget: int
+
+
+class IgnoredRule(TypedDict):
+    """What one ignore rule did. `origin` says where it stands (`rule 3`, `microstax.yaml:12`); `expires` is YYYY-MM-DD.
+
+    It hid `findings`, which `count` pairs show; an `expired` rule hides nothing. `signature` lists in which ways what it
+    hides differs, `news` those of them that the rule does not list, where it lists any.
+    """
+
+    origin: str
+    service: str
+    endpoint: str
+    path: str
+    kind: str
+    reason: str
+    owner: str
+    expires: str
+    expired: bool
+    findings: int
+    count: int
+    signature: list[str]
+    news: list[str]
+
+
+class ExpectedReport(TypedDict):
+    """What became of one declared change: it `appeared`, is `missing` though there was enough traffic, or `undecided`."""
+
+    origin: str
+    service: str
+    endpoint: str
+    path: str
+    kind: str
+    reason: str
+    findings: int
+    count: int
+    verdict: Appearance
+
+
+class PolicyReport(TypedDict):
+    """How sure the verdicts are (see microstax.diff.verdict.Policy); `hypotheses` is how many were judged together."""
+
+    alpha: float
+    tolerance: float
+    min_pairs: int
+    latency_tolerance: float
+    hypotheses: int
+
+
 class ReportDocument(TypedDict):
-    """The whole report. `since` is RFC 3339; `calibrated` is False where no control measured the noise."""
+    """The whole report. `since` is RFC 3339; `calibrated` is False where no control measured the noise.
+
+    `pairs_per_minute` is the rate since then, None where it is unknown. `rechecks` is None where nothing is asked again.
+    """
 
     overlay: str
     baseline: str
@@ -136,9 +287,13 @@ class ReportDocument(TypedDict):
     verdict: Verdict
     reasons: list[str]
     calibrated: bool
+    policy: PolicyReport
+    pairs_per_minute: float | None
     contexts: int
     failing_contexts: int
     accuracy: float | None
     coverage: Coverage
+    rechecks: Rechecks | None
     services: list[ServiceReport]
-    ignored: NotRequired[list[dict[str, str | int]]]
+    expected: list[ExpectedReport]
+    ignored: list[IgnoredRule]

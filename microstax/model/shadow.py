@@ -10,6 +10,7 @@ MILLION: Final = 1_000_000
 DEFAULT_MAX_RPS: Final = 200
 DEFAULT_MAX_BODY: Final = 64 * 1024
 DEFAULT_BRANCH_TIMEOUT_MS: Final = 15_000
+DEFAULT_RECHECK_RPS: Final = 5
 SELF_CONTROL_SHARE: Final = 50_000
 """Parts per million of requests that `--control self` mirrors back to the baseline: 5%."""
 
@@ -24,7 +25,11 @@ class ControlMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShadowSettings:
-    """What `env shadow --enable` was asked for. `sample_ppm` is a share in parts per million."""
+    """What `env shadow --enable` was asked for. `sample_ppm` is a share in parts per million.
+
+    Of a service's mismatches, `recheck_rps` a second are asked again of every side (0: none). `keep_pairs` pairs of a
+    service are kept whatever they show; 0 keeps those that findings show.
+    """
 
     enabled: bool = False
     sample_ppm: int = MILLION
@@ -34,3 +39,5 @@ class ShadowSettings:
     services: tuple[str, ...] = ()
     max_body_bytes: int = DEFAULT_MAX_BODY
     branch_timeout_ms: int = DEFAULT_BRANCH_TIMEOUT_MS
+    recheck_rps: int = 0
+    keep_pairs: int = 0

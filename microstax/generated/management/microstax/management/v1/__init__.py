@@ -277,6 +277,21 @@ class GetReportRequest(betterproto2.Message):
     0: the default
     """
 
+    alpha: "float" = betterproto2.field(6, betterproto2.TYPE_DOUBLE)
+    """
+    0: the default
+    """
+
+    tolerance: "float" = betterproto2.field(7, betterproto2.TYPE_DOUBLE)
+    """
+    0: the default
+    """
+
+    rules: "SourceFile | None" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, optional=True)
+    """
+    the user's microstax.yaml
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "GetReportRequest", GetReportRequest)
 
@@ -345,6 +360,13 @@ class IgnoreRule(betterproto2.Message):
     reason: "str" = betterproto2.field(7, betterproto2.TYPE_STRING)
 
     created_ms: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
+
+    owner: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
+
+    expires: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
+    """
+    YYYY-MM-DD, the last day; empty: never
+    """
 
 
 default_message_pool.register_message("microstax.management.v1", "IgnoreRule", IgnoreRule)
@@ -554,6 +576,13 @@ class ServiceDelta(betterproto2.Message):
     TargetShadow.generation that this is about; 0: the worker knows none
     """
 
+    rechecks: "dict[str, int]" = betterproto2.field(
+        9, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_INT64)
+    )
+    """
+    of this delta alone: asked, vanished, persisted, over_budget, failed
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "ServiceDelta", ServiceDelta)
 
@@ -631,6 +660,16 @@ class SetShadowRequest(betterproto2.Message):
 
     max_body_bytes: "int | None" = betterproto2.field(9, betterproto2.TYPE_INT64, optional=True)
 
+    recheck_rps: "int | None" = betterproto2.field(10, betterproto2.TYPE_INT64, optional=True)
+    """
+    mismatches asked again, a second and service; 0: none
+    """
+
+    keep_pairs: "int | None" = betterproto2.field(11, betterproto2.TYPE_INT64, optional=True)
+    """
+    keep this many pairs, whatever they show; 0: only what findings show
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "SetShadowRequest", SetShadowRequest)
 
@@ -648,6 +687,10 @@ class ShadowInfo(betterproto2.Message):
     services: "list[ShadowService]" = betterproto2.field(5, betterproto2.TYPE_MESSAGE, repeated=True)
 
     since_ms: "int" = betterproto2.field(6, betterproto2.TYPE_INT64)
+
+    recheck_rps: "int" = betterproto2.field(7, betterproto2.TYPE_INT64)
+
+    keep_pairs: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
 
 
 default_message_pool.register_message("microstax.management.v1", "ShadowInfo", ShadowInfo)
@@ -774,6 +817,22 @@ class TargetShadow(betterproto2.Message):
     """
     of the shadow's results; comes back in ServiceDelta and Watched
     """
+
+    recheck_rps: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
+    """
+    0: nothing is asked again
+    """
+
+    baseline_address: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
+    """
+    host:port of each side, for asking again; empty: unknown
+    """
+
+    branch_address: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
+
+    control_address: "str" = betterproto2.field(11, betterproto2.TYPE_STRING)
+
+    keep_pairs: "int" = betterproto2.field(12, betterproto2.TYPE_INT64)
 
 
 default_message_pool.register_message("microstax.management.v1", "TargetShadow", TargetShadow)
