@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from microstax.diff.aggregate import ServiceAggregate
 from microstax.diff.discrepancy import HEADER, SHAPE, VALUE, Discrepancy
@@ -14,8 +15,8 @@ from microstax.diff.tally import Tally
 from microstax.diff.verdict import Counts, Judgement, Policy, judge
 from microstax.errors import UndecidedError
 from microstax.model.difference import HeaderKind, ShapeKind
-from microstax.model.ignore import IgnoreRule, check_kind
-from microstax.model.report import Coverage, EndpointReport, ReportDocument, ServiceReport, Verdict
+from microstax.model.ignore import ExpectedChange, IgnoreRule, check_kind
+from microstax.model.report import Coverage, EndpointReport, Rechecks, ReportDocument, ServiceReport, Verdict
 
 _LISTED = 5
 _ORDER = {"different": 0, "undecided": 1, "not comparable": 2, "same": 3}
@@ -36,6 +37,10 @@ class ReportInput:
     aggregates: Mapping[str, ServiceAggregate]
     coverage: Coverage
     ignore_rules: tuple[IgnoreRule, ...] = ()
+    expected: tuple[ExpectedChange, ...] = ()
+    today: date | None = None
+    minutes: float | None = None
+    rechecks: Rechecks | None = None
     service: str = ""
     endpoint: str = ""
     kind: str = ""
@@ -62,7 +67,7 @@ class _Endpoint:
     calibrated: bool
     open: list[tuple[Discrepancy, Tally]]
     cases: list[_Case] = field(default_factory=list)
-    spikes: Judgement = field(default_factory=lambda: Judgement("undecided"))
+    spikes: Judgement = field(default_factory=lambda: Judgement(verdict="undecided"))
 
 
 def build_report(given: ReportInput) -> ReportDocument:
@@ -112,7 +117,7 @@ def _document(
     if given.ignore_rules:
         document["ignored"] = hidden.report()
     needs = {
-        (endpoint.service, endpoint.name): max((case.judgement.needs for case in endpoint.cases), default=0)
+        (endpoint.service, endpoint.name): max((case.judgement.needs or 0 for case in endpoint.cases), default=0)
         for endpoint in endpoints
     }
     folded = sum(endpoint.aggregate.folded for endpoint in endpoints)
