@@ -8,9 +8,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+import microstax.report
 from microstax.model.record import PairFileHeader, encode_header
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "schema" / "report.schema.json").read_text())
+SCHEMA = json.loads((Path(microstax.report.__file__).parent / "report.schema.json").read_text())
 HEADER = encode_header(
     PairFileHeader(overlay="shadow-test", baseline="production-cluster-01", created_ms=1_700_000_300_000)
 )

@@ -16,7 +16,7 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "schema" / "report.schema.json").read_text())
+SCHEMA = json.loads((Path(microstax.report.__file__).parent / "report.schema.json").read_text())
 REQUESTS = 160
 SERVER = """
 import http.server, json, os, sys, uuid

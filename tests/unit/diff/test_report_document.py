@@ -19,7 +19,7 @@ from microstax.model.report import Coverage, EndpointReport, ReportDocument
 
 Answer = Callable[..., Exchange]
 Joined = Callable[..., Triple]
-SCHEMA = Path(__file__).parents[2] / "schema" / "report.schema.json"
+SCHEMA = Path(microstax.report.__file__).parent / "report.schema.json"
 COVERAGE: Coverage = {"mirrored": 0, "paired": 0, "not_compared": {}, "skipped_methods": {}, "blocked_calls": 0}
 
 

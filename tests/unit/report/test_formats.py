@@ -13,11 +13,12 @@ from xml.etree import ElementTree as ET
 import jsonschema
 import pytest
 
+import microstax.report
 from microstax.model import report
 from microstax.report.render import FORMATS, render
 from microstax.report.text import cells
 
-SCHEMA = json.loads((Path(__file__).resolve().parents[2] / "schema" / "report.schema.json").read_text())
+SCHEMA = json.loads((Path(microstax.report.__file__).parent / "report.schema.json").read_text())
 Golden = Callable[[str, str], None]
 
 
