@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check-proto tests test-envoys bench proto format setup clean
+.PHONY: help demo test lint type check-proto tests test-envoys bench proto schema format setup clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,8 +30,9 @@ lint: $(READY) ## Check style (ruff) and the direction of imports (import-linter
 type: $(READY) ## Check types (mypy, strict)
 	@$(BIN)/mypy
 
-check-proto: $(READY) ## Check that the generated code is what proto/ says
+check-proto: $(READY) ## Check that generated code and schema are what proto/ and the report's types say
 	@$(BIN)/python proto/generate.py --check
+	@$(BIN)/python tests/schema/generate.py --check
 
 tests: $(READY) ## Run the tests alone
 	@$(BIN)/python -m pytest $(PYTEST)
@@ -44,6 +45,9 @@ bench: $(READY) ## Print the budgets of ARCHITECTURE.md with what this machine m
 
 proto: $(READY) ## Generate microstax/generated from proto/
 	@$(BIN)/python proto/generate.py
+
+schema: $(READY) ## Write the JSON schema of reports from microstax/model/report.py
+	@$(BIN)/python tests/schema/generate.py
 
 format: $(READY) ## Format the source
 	@$(BIN)/ruff format .

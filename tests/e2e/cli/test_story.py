@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+import microstax.report
+
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 SCHEMA = json.loads((Path(microstax.report.__file__).parent / "report.schema.json").read_text())

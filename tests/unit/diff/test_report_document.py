@@ -11,6 +11,7 @@ import jsonschema
 import orjson
 import pytest
 
+import microstax.report
 from microstax.diff import Policy, ReportInput, ServiceAggregate, build_report
 from microstax.errors import UndecidedError, UsageError
 from microstax.model.exchange import Exchange, Side, Triple
