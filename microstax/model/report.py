@@ -84,7 +84,7 @@ class Group(TypedDict):
 
     `condition` is the smallest condition on requests that separates those that show them from those that do not
     ("query country=DE"), empty where none was found: `failing_share` of the requests that show them meet it, and
-    `passing_share` of the others, in a sample.
+    `passing_share` of the others, in a sample. `expected`: the user declared all of them.
     """
 
     group: int
@@ -94,6 +94,7 @@ class Group(TypedDict):
     condition: str
     failing_share: float | None
     passing_share: float | None
+    expected: bool
 
 
 class Quantiles(TypedDict):
