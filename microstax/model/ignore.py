@@ -7,13 +7,17 @@ from typing import Final
 
 from microstax.errors import UsageError
 from microstax.model.difference import ShapeKind
-from microstax.model.paths import ROOT, pattern_of
+from microstax.model.paths import ANY_DEPTH, ROOT, pattern_of
 
 FAMILIES: Final = ("status", "shape", "value", "header")
 """What a report groups its findings by; each is a kind as well, and means all of its kinds."""
 SIGNATURE_KINDS: Final = ("format", "length_class", "sign", "magnitude", "shift")
 """What of a value is compared where the value itself always differs (see microstax.diff.signatures)."""
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+MOST_DEPTHS: Final = 3
+"""How often a path may leave its depth open: each time multiplies what there is to try."""
+NEVER: Final = "never"
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 KINDS: Final = (*FAMILIES, *(kind.value for kind in ShapeKind), *SIGNATURE_KINDS)
 
 
@@ -36,6 +40,10 @@ class Pattern:
 
     def __post_init__(self) -> None:
         check_kind(self.kind)
+        if self.path.count(ANY_DEPTH) > MOST_DEPTHS:
+            raise UsageError(
+                f"Path {self.path[:80]!r} has more than {MOST_DEPTHS} '{ANY_DEPTH}': write some steps out."
+            )
         path = pattern_of(self.path) if self.path.startswith(ROOT) else _glob(_header(self.path))
         for name, pattern in (("_service", _glob(self.service)), ("_endpoint", _glob(self.endpoint)), ("_path", path)):
             object.__setattr__(self, name, pattern)
@@ -51,6 +59,19 @@ class Pattern:
     def covers(self, *, service: str, endpoint: str) -> bool:
         """Tell whether findings of the endpoint can be meant at all."""
         return _fits(self._service, service) and _fits(self._endpoint, endpoint)
+
+    @property
+    def is_everything(self) -> bool:
+        """Tell whether every difference of every service is meant, or all of those in bodies."""
+        return not (self.kind or self.service.strip("*") or self.endpoint.strip("*")) and (
+            self.path == ROOT + ANY_DEPTH or not self.path.strip("*")
+        )
+
+    @property
+    def meaning(self) -> tuple[str, str, str, str]:
+        """What is the same for two patterns that mean the same in other words: `$["a"]` and `$.a`."""
+        places = tuple("" if one is None else one.pattern for one in (self._service, self._endpoint, self._path))
+        return places[0], places[1], places[2], self.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +109,18 @@ def check_kind(kind: str) -> str:
     return kind
 
 
+def expiry_of(text: str) -> date | None:
+    """Return the last day of a rule, written YYYY-MM-DD; None for `never`. Raises UsageError for what is no day."""
+    if text == NEVER:
+        return None
+    if not _DAY.fullmatch(text):
+        raise UsageError(f"{text[:40]!r} is no day: write it like 2027-03-01, or {NEVER}.")
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"There is no day {text}: write one like 2027-03-01, or {NEVER}.") from error
+
+
 def _header(name: str) -> str:
     if name and not _HEADER.fullmatch(name):
         raise UsageError(f"{name!r} is neither a path (write $.items[].price) nor a header's name (write x-trace-*).")
@@ -95,7 +128,14 @@ def _header(name: str) -> str:
 
 
 def _glob(text: str) -> re.Pattern[str] | None:
-    return re.compile(".*".join(map(re.escape, text.split("*")))) if text else None
+    """Return what fits a text with `*`. Atomic groups: the leftmost fit of a part is as good as any other."""
+    if not text:
+        return None
+    first, *others = map(re.escape, text.split("*"))
+    if not others:
+        return re.compile(first)
+    middle = "".join(f"(?>.*?{part})" for part in others[:-1] if part)
+    return re.compile(f"{first}{middle}.*{others[-1]}", re.DOTALL)
 
 
 def _fits(pattern: re.Pattern[str] | None, text: str) -> bool:
