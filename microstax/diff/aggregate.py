@@ -6,6 +6,7 @@ the rarest are folded (endpoints into OTHER_ENDPOINT, discrepancies into a numbe
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import msgpack
@@ -16,8 +17,10 @@ from microstax.diff.compare import Answer, compare_answers, is_pair, usable_cont
 from microstax.diff.contexts import context_of
 from microstax.diff.discrepancy import SPIKE, Discrepancy
 from microstax.diff.endpoint import EndpointAggregate, MayShow
+from microstax.diff.features import features_of
 from microstax.diff.hashes import hash64
 from microstax.diff.rules import DEFAULT_RULES, Rules
+from microstax.diff.samples import REQUESTS
 from microstax.diff.templates import Templates
 from microstax.diff.wire import Packed, data, items, mapping
 from microstax.errors import StorageError
@@ -27,6 +30,8 @@ VERSION: Final = 1
 ENDPOINTS: Final = 128
 OTHER_ENDPOINT: Final = "* {other}"
 ALL_TALLIES: Final = 4_096
+ALL_REQUESTS: Final = 8_192
+"""Of how many sampled requests it is kept what they were like."""
 _CHECK_EVERY: Final = 64
 _SHOWN: Final = 8_192
 _METHOD: Final = 20
@@ -44,7 +49,7 @@ class Outcome:
 class ServiceAggregate:
     """Counts of one service by endpoint, and what was learned about its paths and arrays."""
 
-    __slots__ = ("_generation", "_unchecked", "array_keys", "endpoints", "shown", "templates")
+    __slots__ = ("_generation", "_unchecked", "array_keys", "endpoints", "shown", "templates", "told")
 
     def __init__(self, templates: Templates, array_keys: ArrayKeys) -> None:
         self.endpoints: dict[str, EndpointAggregate] = {}
@@ -52,6 +57,7 @@ class ServiceAggregate:
         self.array_keys = array_keys
         self._generation = templates.generation
         self.shown: dict[tuple[str, Discrepancy], int] = {}
+        self.told: dict[str, EndpointAggregate] = {}
         self._unchecked = 0
 
     @classmethod
@@ -66,7 +72,14 @@ class ServiceAggregate:
         """
         made = ServiceAggregate(self.templates.copy(), self.array_keys.fresh())
         made.shown = dict(self.shown)
+        made.told = {} if len(self.told) > ENDPOINTS else self.told.copy()
+        made.told.update((name, endpoint.rest()) for name, endpoint in self.endpoints.items())
         return made
+
+    def forget_told(self) -> None:
+        """Begin with results that no earlier delta belongs to: show and sample everything anew."""
+        self.shown.clear()
+        self.told.clear()
 
     @property
     def pairs(self) -> int:
@@ -162,7 +175,8 @@ class ServiceAggregate:
         noise = None if control is None else compare_answers(baseline, Answer(control), rules=rules, align=align)
         context = context_of(triple.baseline.request, rules)
         may_show = self._may_show(name)
-        kept = endpoint.add(branch, noise, pair=triple.id, context=context, may_show=may_show)
+        describe = partial(features_of, triple.baseline.request, name.partition(" ")[2], rules)
+        kept = endpoint.add(branch, noise, pair=triple.id, context=context, may_show=may_show, describe=describe)
         latencies = endpoint.latencies
         if latencies.add(triple.baseline, triple.branch, control, rules=rules, pair=triple.id, context=context):
             if may_show(SPIKE, 0):
@@ -193,7 +207,8 @@ class ServiceAggregate:
     def _at(self, name: str) -> EndpointAggregate:
         endpoint = self.endpoints.get(name)
         if endpoint is None:
-            endpoint = self.endpoints[name] = EndpointAggregate()
+            endpoint = self.told.pop(name) if name in self.told else EndpointAggregate()
+            self.endpoints[name] = endpoint
         return endpoint
 
     def _renamed(self, name: str) -> str:
@@ -223,6 +238,11 @@ class ServiceAggregate:
             most //= 2
             for endpoint in self.endpoints.values():
                 endpoint.limit(most)
+        described = REQUESTS
+        while sum(len(endpoint.requests) for endpoint in self.endpoints.values()) > ALL_REQUESTS:
+            for endpoint in self.endpoints.values():
+                endpoint.limit_requests(described)
+            described //= 2
 
     def _fold_endpoints(self) -> None:
         ordered = sorted(self.endpoints.items(), key=_rarest_first)

@@ -5,6 +5,7 @@ from typing import Final
 
 from microstax.diff.distinct import Distinct
 from microstax.diff.hashes import hash64
+from microstax.diff.samples import SEEN_PAIRS, Sample
 from microstax.diff.wire import Packed, count, items, text
 
 CONTEXTS: Final = 64
@@ -27,14 +28,15 @@ class Tally:
 
     With a control: `branch_only` (b: the branch differs, the control does not), `control_only` (c), `both`. Without
     one for this pair: `alone`, of which `formatted` hold a value of a format that is made anew for every answer.
-    `contexts` are the inputs of `branch_only` and `alone`.
+    `contexts` are the inputs of `branch_only` and `alone`, `seen` a sample of their pairs.
     """
 
-    __slots__ = ("alone", "both", "branch_only", "contexts", "control_only", "example", "formatted", "repeats")
+    __slots__ = ("alone", "both", "branch_only", "contexts", "control_only", "example", "formatted", "repeats", "seen")
 
     def __init__(self) -> None:
         self.branch_only = self.control_only = self.both = self.alone = self.formatted = 0
         self.contexts = Distinct(CONTEXTS)
+        self.seen = Sample(SEEN_PAIRS)
         self.example: Example | None = None
         self.repeats: dict[int, tuple[int, bool]] = {}
 
@@ -52,6 +54,11 @@ class Tally:
     def varies(self) -> bool:
         """Tell whether the baseline itself was seen to answer one input in two ways here."""
         return any(varied for _, varied in self.repeats.values())
+
+    @property
+    def unexplained(self) -> int:
+        """How much more often it was seen on the branch than noise was: which discrepancies are worth describing."""
+        return self.branch_only + self.alone - self.control_only - self.formatted
 
     @property
     def weight(self) -> int:
@@ -86,6 +93,7 @@ class Tally:
         self.alone += other.alone
         self.formatted += other.formatted
         self.contexts.merge(other.contexts)
+        self.seen.merge(other.seen)
         self.example = min((one for one in (self.example, other.example) if one is not None), default=None)
         for context, (value, varied) in other.repeats.items():
             self._note_repeat(context, value, varied=varied)
@@ -98,15 +106,17 @@ class Tally:
             self.contexts.pack(),
             None if example is None else [example.rank, example.pair, example.baseline, example.branch],
             [[context, value, varied] for context, (value, varied) in sorted(self.repeats.items())],
+            self.seen.pack(),
         ]
 
     @classmethod
     def unpack(cls, packed: Packed) -> "Tally":
         """Return what `pack` gave."""
-        numbers, contexts, example, repeats = items(packed, 4)
+        numbers, contexts, example, repeats, seen = items(packed, 5)
         made = cls()
         made.branch_only, made.control_only, made.both, made.alone, made.formatted = map(count, items(numbers, 5))
         made.contexts = Distinct.unpack(contexts, CONTEXTS)
+        made.seen = Sample.unpack(seen, SEEN_PAIRS)
         if example is not None:
             rank, *texts = items(example, 4)
             made.example = Example(count(rank), *map(text, texts))
