@@ -1,9 +1,10 @@
 """The verdicts on discrepancies: one pure function of counts, `judge`.
 
 With a control, a discrepancy is `different` if its evidence stands among all discrepancies of the report (e-BH),
-`same` if it leans to no side or its excess over the noise is below the tolerance, and else `undecided`. Without one
-nothing measures the noise: what varies in the baseline itself or has a format that is made anew is noise, other shapes
-and statuses are believed after a few sightings, and other values cannot be judged.
+`same` if a test finds that its excess over the noise lies below the tolerance, and else `undecided`; both tests hold
+however often a report is read. Without a control nothing measures the noise: what varies in the baseline itself or has
+a format that is made anew is noise, other shapes and statuses are believed after a few sightings, and other values
+cannot be judged.
 """
 
 import math
@@ -11,147 +12,117 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from microstax.diff.evidence import e_bh, log_evidence, log_mean
-from microstax.model.report import Verdict
+from microstax.diff.betting import MOST_PAIRS, clean_triples, excess_below, finest_stake
+from microstax.diff.counts import NEARLY_ALL, Counts, Judgement, Policy
+from microstax.diff.evidence import e_bh
+from microstax.diff.sightings import Sightings, log_evidence_of_several
+from microstax.diff.smallness import Smallness, least_factor
 
-_Z: Final = 2.576
-"""A two-sided interval of 99% under the normal distribution."""
-_SIGHTINGS: Final = 3
-_NEARLY_ALL: Final = 0.9
-_FAR: Final = 10_000_000
+__all__ = ["Counts", "Judgement", "Policy", "clean_high", "clean_needs", "judge"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """How sure a verdict must be.
-
-    `alpha` bounds the share of false findings of a report. Below `min_pairs` an endpoint is not called same.
-    `tolerance` is the excess rate over noise that does not matter (0..1); `latency_tolerance` the relative change of a
-    latency that does not, and `latency_floor_ms` the absolute one.
-    """
-
-    alpha: float = 0.05
-    min_pairs: int = 100
-    tolerance: float = 0.01
-    latency_tolerance: float = 0.10
-    latency_floor_ms: float = 1.0
+_BELIEVED: Final = 3
+"""Sightings of a shape or a status that nothing measured the noise of."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """What is known about one discrepancy (see Tally), in an endpoint with `pairs` of which `triples` have a control.
+@dataclass(frozen=True, slots=True)
+class _Tested:
+    """One hypothesis of the family: `of_all` is ln E of all that was seen, `of_several` what no input decides alone."""
 
-    `calibrated`: the service has a control. `is_value`: it is about what a value, a header or an order says, not about
-    whether something is there. `contexts` is how many distinct inputs the endpoint had, `hottest` holds
-    (branch_only + alone, control_only) of the inputs that showed it most often. `two_sided`: `branch_only` and
-    `control_only` are two directions, and drift is an excess of either.
-    """
-
-    pairs: int
-    triples: int
-    branch_only: int
-    control_only: int
-    both: int
-    alone: int
-    formatted: int = 0
-    varies: bool = False
-    is_value: bool = False
-    calibrated: bool = True
-    contexts: int = 0
-    hottest: tuple[tuple[int, int], ...] = ()
-    two_sided: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """A verdict and what it rests on.
-
-    `needs` estimates how many more pairs of the endpoint decide, where it is undecided; None where more of the same
-    would not. `log_evidence` is ln E, None where nothing measured the noise. `excess` is the excess rate of the branch
-    over the noise, `excess_high` the upper end of its anytime-valid interval. `one_input`: nearly all of the evidence
-    comes from a single input, which does not decide alone.
-    """
-
-    verdict: Verdict
-    needs: int | None = None
-    log_evidence: float | None = None
-    excess: float | None = None
-    excess_high: float | None = None
-    one_input: bool = False
+    counts: Counts
+    of_all: float
+    of_several: float
 
 
 def judge(family: Sequence[Counts], policy: Policy) -> list[Judgement]:
     """Return the verdict on each discrepancy; `family` is all that the report asks about, since errors add up."""
-    tested = [counts for counts in family if counts.calibrated]
-    rejected = iter(e_bh([_evidence(counts, 1) for counts in tested], policy.alpha))
-    return [
-        _with_control(counts, found=next(rejected), hypotheses=len(tested), policy=policy)
-        if counts.calibrated
-        else _without_control(counts, policy)
-        for counts in family
-    ]
+    tested = [_tested(counts, policy) for counts in family if counts.calibrated]
+    found = e_bh([hypothesis.of_several for hypothesis in tested], policy.error)
+    by_any_input = e_bh([hypothesis.of_all for hypothesis in tested], policy.error)
+    enough = math.log(len(tested) / (min(sum(found) + 1, len(tested)) * policy.error)) if tested else 0.0
+    judged = (
+        _with_control(hypothesis, policy, found=is_found, one_input=is_seen and not is_found, enough=enough)
+        for hypothesis, is_found, is_seen in zip(tested, found, by_any_input, strict=True)
+    )
+    return [next(judged) if counts.calibrated else _without_control(counts, policy) for counts in family]
 
 
-def _with_control(counts: Counts, *, found: bool, hypotheses: int, policy: Policy) -> Judgement:
-    if found:
-        return Judgement(verdict="different")
+def clean_needs(pairs: int, policy: Policy) -> int:
+    """Return how many pairs after `pairs` make a place at which nothing was seen `same`: 0 if it is."""
+    tolerance = policy.excess()
+    enough = clean_triples(tolerance, finest=finest_stake(tolerance), alpha=policy.error)
+    return max(enough - pairs, policy.min_pairs - pairs, 0)
+
+
+def clean_high(pairs: int, policy: Policy) -> float:
+    """Return the upper end of the interval of the excess rate (0..1) at a place at which nothing was seen."""
+    return excess_below(b=0, c=0, triples=pairs, finest=finest_stake(policy.excess()), alpha=policy.error)
+
+
+def _tested(counts: Counts, policy: Policy) -> _Tested:
+    sightings = _sightings(counts)
+    of_all = sightings.log_evidence()
+    return _Tested(counts, of_all, log_evidence_of_several(sightings, counts.hottest, counts.contexts, policy.error))
+
+
+def _sightings(counts: Counts) -> Sightings:
+    b, c = max(counts.branch_only, 0), max(counts.control_only, 0)
+    if not counts.is_sampled:
+        return Sightings(b=b, c=c, two_sided=counts.two_sided)
+    return Sightings(
+        b=b,
+        c=c,
+        alone=max(counts.alone, 0),
+        control=c + max(counts.both, 0),
+        alone_chance=1 - counts.triples / counts.pairs,
+        two_sided=counts.two_sided,
+    )
+
+
+def _with_control(hypothesis: _Tested, policy: Policy, *, found: bool, one_input: bool, enough: float) -> Judgement:
+    counts = hypothesis.counts
     short = max(policy.min_pairs - counts.pairs, 0)
-    if not counts.triples:
+    if counts.triples <= 0:
         return Judgement(verdict="undecided", needs=max(short, 1))
-    if _evidence(counts, 1) > 0 and _most_excess(counts, 1) > policy.tolerance:
-        return Judgement(verdict="undecided", needs=max(short, _needs(counts, hypotheses, policy)))
-    return Judgement(verdict="undecided", needs=short) if short else Judgement(verdict="same")
+    smallness = Smallness(counts, policy)
+    is_small = not found and not one_input and not short and smallness.holds()
+    needs = None
+    if not (found or one_input or is_small):
+        needs = _needs(counts, smallness, short=short, enough=enough, alpha=policy.error)
+    return Judgement(
+        verdict="different" if found else "same" if is_small else "undecided",
+        needs=needs,
+        log_evidence=hypothesis.of_several,
+        excess=smallness.excess(),
+        excess_high=smallness.excess_high(),
+        one_input=one_input,
+    )
 
 
-def _evidence(counts: Counts, factor: float) -> float:
-    """Return ln E of the counts, if there were `factor` times the traffic of today.
+def _needs(counts: Counts, smallness: Smallness, *, short: int, enough: float, alpha: float) -> int | None:
+    """Return about how many more pairs decide, if they go on as they did; None if they never do."""
+    pairs, sightings = max(counts.pairs, 1), _sightings(counts)
 
-    Where only a share of the pairs has a control, the pairs without one speak too: under equal behaviour a sighting is
-    one of theirs with the chance of their share.
-    """
-    b, c = round(counts.branch_only * factor), round(counts.control_only * factor)
-    evidence = log_evidence(b, c)
-    if not _is_sampled(counts):
-        return evidence
-    alone, control = round(counts.alone * factor), round((counts.control_only + counts.both) * factor)
-    return log_mean(evidence, log_evidence(alone, control, 1 - counts.triples / counts.pairs))
+    def is_drift(factor: float) -> bool:
+        hottest = [(b * factor, c * factor) for b, c in counts.hottest]
+        return log_evidence_of_several(sightings.times(factor), hottest, counts.contexts, alpha) >= enough
 
-
-def _is_sampled(counts: Counts) -> bool:
-    """Tell whether a good share of the pairs has no control (`--control self`), and not just one that failed."""
-    return 0 < counts.triples < _NEARLY_ALL * counts.pairs
-
-
-def _most_excess(counts: Counts, factor: float) -> float:
-    """Return the upper end of the interval of the excess rate, if there were `factor` times the traffic of today."""
-    pairs, triples = counts.pairs * factor, counts.triples * factor
-    if _is_sampled(counts):
-        branch = (counts.branch_only + counts.both + counts.alone) * factor
-        control = (counts.control_only + counts.both) * factor
-        spread = math.sqrt((branch + 1) / pairs**2 + (control + 1) / triples**2)
-        return branch / pairs - control / triples + _Z * spread
-    b, c = counts.branch_only * factor, counts.control_only * factor
-    return (b - c + _Z * math.sqrt(b + c + 1)) / triples
-
-
-def _needs(counts: Counts, hypotheses: int, policy: Policy) -> int:
-    """Return about how many more pairs decide, if they go on as they did."""
-    enough = math.log(hypotheses / policy.alpha)
-    factor = 1.0
-    while counts.pairs * factor < _FAR:
-        factor *= 1.25
-        if _evidence(counts, factor) >= enough or _most_excess(counts, factor) <= policy.tolerance:
-            break
-    return math.ceil(counts.pairs * (factor - 1))
+    until_small = smallness.times()
+    factor = min(until_small, least_factor(is_drift, min(until_small, MOST_PAIRS / pairs)))
+    if factor * pairs > MOST_PAIRS:
+        return None
+    return max(math.ceil(pairs * (factor - 1)), short, 1)
 
 
 def _without_control(counts: Counts, policy: Policy) -> Judgement:
     short = max(policy.min_pairs - counts.pairs, 0)
-    if counts.varies or (counts.is_value and counts.formatted >= _NEARLY_ALL * counts.alone):
+    if counts.varies or (counts.is_value and counts.formatted >= NEARLY_ALL * counts.alone):
         return Judgement(verdict="undecided", needs=short) if short else Judgement(verdict="same")
     if counts.is_value:
         return Judgement(verdict="not comparable")
-    if counts.alone >= _SIGHTINGS:
+    if counts.alone >= _BELIEVED:
         return Judgement(verdict="different")
-    rate = counts.alone / counts.pairs
-    return Judgement(verdict="undecided", needs=math.ceil((_SIGHTINGS - counts.alone) / rate) if rate else short)
+    if counts.alone <= 0:
+        needs = clean_needs(counts.pairs, policy)
+        return Judgement(verdict="undecided", needs=needs) if needs else Judgement(verdict="same")
+    pairs = max(counts.pairs, counts.alone)
+    return Judgement(verdict="undecided", needs=math.ceil((_BELIEVED - counts.alone) * pairs / counts.alone))

@@ -64,7 +64,9 @@ def counts(**given: Any) -> Counts:
     [
         ({"branch_only": 20}, "different"),
         ({"both": 400}, "same"),
-        ({"branch_only": 100, "control_only": 100}, "same"),
+        ({"both": 300, "pairs": 300, "triples": 300}, "undecided"),
+        ({"branch_only": 100, "control_only": 100}, "undecided"),
+        ({"branch_only": 15_000, "control_only": 15_000, "pairs": 60_000, "triples": 60_000}, "same"),
         ({"branch_only": 170, "control_only": 60, "both": 100}, "different"),
         ({"branch_only": 4}, "undecided"),
         ({"branch_only": 4, "pairs": 100_000, "triples": 100_000}, "same"),
@@ -72,7 +74,8 @@ def counts(**given: Any) -> Counts:
         ({"alone": 20, "triples": 0}, "undecided"),
         ({"alone": 19, "triples": 20}, "undecided"),
         ({"alone": 380, "branch_only": 20, "triples": 20}, "different"),
-        ({"alone": 114, "branch_only": 4, "control_only": 4, "both": 2, "triples": 20}, "same"),
+        ({"alone": 114, "branch_only": 4, "control_only": 4, "both": 2, "triples": 20}, "undecided"),
+        ({"alone": 19_000, "both": 1_000, "pairs": 20_000, "triples": 1_000}, "same"),
         ({"alone": 200, "pairs": 4_000, "triples": 200}, "different"),
         ({"alone": 3, "triples": 0, "calibrated": False}, "different"),
         ({"alone": 2, "triples": 0, "calibrated": False}, "undecided"),
@@ -84,13 +87,13 @@ def counts(**given: Any) -> Counts:
 def test_one_discrepancy(given_counts: dict[str, Any], verdict: str) -> None:
     (judgement,) = judge([counts(**given_counts)], Policy())
     assert judgement.verdict == verdict
-    assert (judgement.needs > 0) == (verdict == "undecided")
+    assert (judgement.needs is not None) == (verdict == "undecided")
 
 
 def test_an_undecided_one_needs_about_as_many_more_as_it_takes() -> None:
     (judgement,) = judge([counts(branch_only=4)], Policy())
     factor = (400 + judgement.needs) / 400
-    assert judge([counts(branch_only=round(4 * factor))], Policy())[0].verdict == "different"
+    assert judge([counts(branch_only=math.ceil(4 * factor))], Policy())[0].verdict == "different"
     assert judgement.needs < 400
 
 
