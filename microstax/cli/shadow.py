@@ -10,7 +10,7 @@ from microstax.cli.progress import follow
 from microstax.cli.shape import command
 from microstax.cli.values import methods_list, share, size
 from microstax.errors import UsageError
-from microstax.model.shadow import ControlMode
+from microstax.model.shadow import MOST_KEPT_PAIRS, ControlMode
 
 
 def check_switch(*, enable: bool, disable: bool) -> None:
@@ -34,6 +34,7 @@ def check_idle(given: Mapping[str, object], *, disable: bool) -> None:
     examples=[
         "microstax env shadow shadow-test --enable",
         "microstax env shadow shadow-test --enable --sample 25% --max-rps 50 --service catalog",
+        "microstax env shadow shadow-test --enable --keep-pairs 1000",
         "microstax env shadow shadow-test --disable",
     ],
 )
@@ -54,6 +55,13 @@ def check_idle(given: Mapping[str, object], *, disable: bool) -> None:
 )
 @click.option("--service", "services", multiple=True, metavar="S", help="Only this service; may be repeated.")
 @click.option("--max-body", type=size, metavar="SIZE", help="Mirror no request with a larger body [default: 64KiB].")
+@click.option(
+    "--keep-pairs",
+    type=click.IntRange(min=0, max=MOST_KEPT_PAIRS),
+    metavar="N",
+    help="Keep the first N pairs of each service, whatever they show, at most 256 MiB; 'env export' writes them "
+    "[default: 0, only what findings show].",
+)
 @output_option()
 @settings_options
 @pass_settings
@@ -70,6 +78,7 @@ def shadow(
     control: str | None,
     services: tuple[str, ...],
     max_body: int | None,
+    keep_pairs: int | None,
     output: str,
 ) -> None:
     """Switch the mirroring of live traffic into an overlay.
@@ -85,6 +94,7 @@ def shadow(
         "--unsafe-methods": unsafe_methods,
         "--control": control,
         "--max-body": max_body,
+        "--keep-pairs": keep_pairs,
     }
     check_idle(given, disable=disable)
     from microstax.api.methods import SET_SHADOW
@@ -99,6 +109,7 @@ def shadow(
         control=control or "",
         services=list(services),
         max_body_bytes=max_body,
+        keep_pairs=keep_pairs,
     )
     with settings.client() as client:
         follow(settings, client.stream(SET_SHADOW, request), output=output)

@@ -11,6 +11,7 @@ from typing import Final
 
 from microstax.model.exchange import NotCompared
 from microstax.model.report import Coverage
+from microstax.store.port import KEPT, KEPT_BYTES, MOST_KEPT_BYTES
 
 PAIRED: Final = "paired"
 MIRRORED: Final = "mirrored"
@@ -21,6 +22,7 @@ _SKIPPED_METHOD: Final = "skipped_method:"
 _SKIPPED: Final = "skipped:"
 DELIVERY_MS: Final = 8_000
 """How long beyond the branch's timeout a request may be on its way through tap, pairing, comparing and a delta."""
+_MARGIN_BYTES: Final = 1024 * 1024
 
 
 def reason_tally(reason: str) -> str:
@@ -36,6 +38,16 @@ def skipped_method_tally(method: str) -> str:
 def skipped_tally(reason: str) -> str:
     """Return the tally name of requests that were not mirrored for another reason."""
     return f"{_SKIPPED}{reason}"
+
+
+def still_to_keep(counts: Mapping[tuple[str, str], int], service: str, *, keep: int) -> int:
+    """Return how many of `keep` pairs of a service there are to be had; none where their bytes are used up."""
+    return 0 if is_full(counts, service) else max(0, keep - counts.get((service, KEPT), 0))
+
+
+def is_full(counts: Mapping[tuple[str, str], int], service: str) -> bool:
+    """Tell whether the kept pairs of a service take so much that the largest pair may find no room."""
+    return counts.get((service, KEPT_BYTES), 0) > MOST_KEPT_BYTES - _MARGIN_BYTES
 
 
 @dataclass(slots=True)

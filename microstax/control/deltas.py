@@ -19,8 +19,9 @@ _log: Final = logging.getLogger(__name__)
 _LONGEST_NAME: Final = 200
 _MOST: Final = 1 << 53
 """What no count reaches, and what a sum of such counts stays below 64 bits by far."""
-Examples = Mapping[int, tuple[ExamplePair, ...]]
-"""By the place of their service in a delta."""
+Pairs = tuple[ExamplePair, ...]
+Examples = Mapping[int, tuple[Pairs, Pairs]]
+"""By the place of their service in a delta: what findings show, and what is kept whatever it shows."""
 
 
 def check(delta: Delta) -> None:
@@ -37,9 +38,9 @@ def check(delta: Delta) -> None:
 def examples(delta: Delta) -> Examples:
     """Return the example pairs of a delta. Raises UsageError for one that is no pair record."""
     return {
-        number: tuple(_example(service, record) for record in service.examples)
+        number: (_examples(service, service.examples), _examples(service, service.kept))
         for number, service in enumerate(delta.services)
-        if service.examples
+        if service.examples or service.kept
     }
 
 
@@ -55,7 +56,7 @@ def record(state: State, delta: Delta, pairs: Examples, *, counted_ms: Mapping[s
         sequence=delta.sequence,
         at_ms=delta.at_ms,
         results=tuple(
-            _result(state.shadows[one.overlay], one, pairs.get(number, ()))
+            _result(state.shadows[one.overlay], one, pairs.get(number, ((), ())))
             for number, one in enumerate(delta.services)
             if _is_wanted(state, delta, one)
         ),
@@ -107,7 +108,7 @@ def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
     return wanted
 
 
-def _result(shadow: ShadowRecord, delta: ServiceDelta, pairs: tuple[ExamplePair, ...]) -> ServiceResult:
+def _result(shadow: ShadowRecord, delta: ServiceDelta, pairs: tuple[Pairs, Pairs]) -> ServiceResult:
     reasons = {coverage.reason_tally(reason): n for reason, n in delta.not_compared.items() if n}
     paired = {coverage.PAIRED: delta.paired} if delta.paired else {}
     return ServiceResult(
@@ -116,8 +117,14 @@ def _result(shadow: ShadowRecord, delta: ServiceDelta, pairs: tuple[ExamplePair,
         service=delta.service,
         aggregate=delta.aggregate,
         counts={**reasons, **paired},
-        examples=pairs,
+        examples=pairs[0],
+        kept=pairs[1],
+        keep=shadow.settings.keep_pairs,
     )
+
+
+def _examples(delta: ServiceDelta, records: Sequence[bytes]) -> Pairs:
+    return tuple(_example(delta, record) for record in records)
 
 
 def _example(delta: ServiceDelta, body: bytes) -> ExamplePair:

@@ -163,7 +163,7 @@ class Intake:
             shown = [await asyncio.to_thread(examples, body) for body in results.aggregates.values()]
             await self._plane.journal.store.prune_pairs(
                 shadow.overlay,
-                self._limits,
+                replace(self._limits, spare_kept=shadow.settings.keep_pairs > 0),
                 now_ms=self._plane.now_ms(),
                 referenced=frozenset().union(*shown),
             )

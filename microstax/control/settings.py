@@ -7,7 +7,14 @@ from microstax.blueprint.place import nearest
 from microstax.control import queries
 from microstax.errors import RefusedError, UsageError
 from microstax.model.overlay import SAFE_METHODS
-from microstax.model.shadow import DEFAULT_MAX_BODY, DEFAULT_MAX_RPS, MILLION, ControlMode, ShadowSettings
+from microstax.model.shadow import (
+    DEFAULT_MAX_BODY,
+    DEFAULT_MAX_RPS,
+    MILLION,
+    MOST_KEPT_PAIRS,
+    ControlMode,
+    ShadowSettings,
+)
 from microstax.store.state import OverlayRecord, State
 
 _CAPTURED: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
@@ -24,6 +31,7 @@ class Wish:
     control: str = ""
     services: tuple[str, ...] = ()
     max_body_bytes: int | None = None
+    keep_pairs: int | None = None
 
 
 def decide(state: State, record: OverlayRecord, wish: Wish) -> ShadowSettings:
@@ -36,6 +44,7 @@ def decide(state: State, record: OverlayRecord, wish: Wish) -> ShadowSettings:
         sample_ppm=_range("--sample", wish.sample_ppm, current.sample_ppm, most=MILLION),
         max_rps=_range("--max-rps", wish.max_rps, current.max_rps or DEFAULT_MAX_RPS, most=MILLION),
         max_body_bytes=_range("--max-body", wish.max_body_bytes, current.max_body_bytes or DEFAULT_MAX_BODY, least=0),
+        keep_pairs=_range("--keep-pairs", wish.keep_pairs, current.keep_pairs, least=0, most=MOST_KEPT_PAIRS),
         methods=_methods(wish, current),
         services=_services(record, wish) or current.services,
         control=_control(wish) or current.control,

@@ -2,8 +2,9 @@
 
 Mirroring is said only when a worker looks and Envoy has acknowledged it; a copy of the baseline for noise is healthy
 before it gets traffic. Enabling a shadow that was off, and changing what is compared (methods, services, control, body
-limit), begins a new generation: the report starts anew, since old counts would not mean the same. A new sample or
-budget does not. It is committed when it is in force: what was found before goes when there is something in its place.
+limit), begins a new generation: the report starts anew, since old counts would not mean the same. A new sample, budget
+or number of pairs to keep does not. It is committed when it is in force: what was found before goes when there is
+something in its place.
 """
 
 from collections.abc import Callable
@@ -158,8 +159,8 @@ class Shadows:
 
 
 def _comparable(one: ShadowSettings, other: ShadowSettings) -> bool:
-    """Tell whether counts of both settings mean the same: only share and budget differ."""
-    return replace(one, sample_ppm=other.sample_ppm, max_rps=other.max_rps) == other
+    """Tell whether counts of both settings mean the same: only share, budget and what is kept differ."""
+    return replace(one, sample_ppm=other.sample_ppm, max_rps=other.max_rps, keep_pairs=other.keep_pairs) == other
 
 
 def _mirroring(state: State, record: OverlayRecord, shadow: ShadowRecord) -> str:

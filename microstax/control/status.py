@@ -20,6 +20,7 @@ from microstax.generated.management.microstax.management.v1 import (
 )
 from microstax.model.environment import ServicePhase, ServiceStatus
 from microstax.runtime.port import ProcessKey
+from microstax.store.port import KEPT, MOST_KEPT_BYTES
 from microstax.store.state import ShadowRecord
 from microstax.xds import NodeStatus
 
@@ -44,7 +45,8 @@ class StatusReport:
         """Return the status now."""
         nodes = {status.node_id: status for status in self._nodes()}
         envoys = [self._envoy(node_id, nodes.get(node_id)) for node_id in plans.envoy_nodes(self._plane.state)]
-        shadows = [await self._shadow(shadow, nodes) for _, shadow in sorted(self._plane.state.shadows.items())]
+        full: list[str] = []
+        shadows = [await self._shadow(shadow, nodes, full) for _, shadow in sorted(self._plane.state.shadows.items())]
         return GetStatusResponse(
             version=__version__,
             pid=os.getpid(),
@@ -53,7 +55,7 @@ class StatusReport:
             envoys=envoys,
             shadows=shadows,
             workers=self._workers(),
-            problems=self._problems(envoys),
+            problems=[*self._problems(envoys), *full],
         )
 
     def _envoy(self, node_id: str, status: NodeStatus | None) -> EnvoyInfo:
@@ -78,7 +80,8 @@ class StatusReport:
             phase=process.phase.value if process else ServicePhase.STOPPED.value,
         )
 
-    async def _shadow(self, shadow: ShadowRecord, nodes: Mapping[str, NodeStatus]) -> ShadowInfo:
+    async def _shadow(self, shadow: ShadowRecord, nodes: Mapping[str, NodeStatus], full: list[str]) -> ShadowInfo:
+        """Return a shadow; `full` is given a sentence for every service of which no more pairs can be kept."""
         state = self._plane.state
         record = state.overlays[shadow.overlay]
         try:
@@ -86,6 +89,7 @@ class StatusReport:
         except StorageError as error:
             # A status that fails tells nobody what is wrong.
             counts, self._plane.journal.trouble = {}, error.message
+        full += _full(shadow, counts)
         node = nodes.get(layout.tee_node(record.spec.baseline))
         return ShadowInfo(
             overlay=shadow.overlay,
@@ -93,6 +97,7 @@ class StatusReport:
             enabled=shadow.settings.enabled,
             control=queries.control_words(state, record, shadow),
             since_ms=shadow.since_ms,
+            keep_pairs=shadow.settings.keep_pairs,
             services=[
                 ShadowService(
                     service=spec.name,
@@ -101,6 +106,7 @@ class StatusReport:
                     mirrored=counts.get((spec.name, coverage.MIRRORED), 0),
                     paired=counts.get((spec.name, coverage.PAIRED), 0),
                     state=_state(shadow, node),
+                    kept=counts.get((spec.name, KEPT), 0),
                 )
                 for spec in queries.shadowed_services(record, shadow)
             ],
@@ -150,6 +156,15 @@ class StatusReport:
 def _trouble(key: ProcessKey, status: ServiceStatus) -> str:
     why = f": {status.message}" if status.message else ""
     return f"{key} is {status.phase.value}, {status.restarts} restarts so far{why}"
+
+
+def _full(shadow: ShadowRecord, counts: Mapping[tuple[str, str], int]) -> list[str]:
+    return [
+        f"{shadow.overlay} keeps {kept} of {shadow.settings.keep_pairs} pairs of {service} and no more: they take "
+        f"{MOST_KEPT_BYTES >> 20} MiB, which is the most."
+        for (service, name), kept in sorted(counts.items())
+        if name == KEPT and kept < shadow.settings.keep_pairs and coverage.is_full(counts, service)
+    ]
 
 
 def _state(shadow: ShadowRecord, node: NodeStatus | None) -> str:

@@ -107,6 +107,7 @@ def _shadows(state: State, record: OverlayRecord, shadow: ShadowRecord) -> list[
             max_body_bytes=shadow.settings.max_body_bytes,
             timeout_ms=shadow.settings.branch_timeout_ms,
             generation=shadow.generation,
+            keep_pairs=shadow.settings.keep_pairs,
         )
         for spec in queries.shadowed_services(record, shadow)
     ]

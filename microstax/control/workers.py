@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from microstax.api import methods
 from microstax.api.methods import Method
+from microstax.control import coverage
 from microstax.control.intake import Intake
 from microstax.control.plane import Plane
 from microstax.control.targets import Targets
@@ -49,6 +50,9 @@ class Workers:
                 if known is None:
                     continue
                 results = await self._plane.journal.store.results(shadow.overlay, known.generation)
+                if shadow.generation == known.generation:
+                    # A worker that begins must not send as many pairs once more.
+                    shadow.keep_pairs = coverage.still_to_keep(results.counts, shadow.service, keep=shadow.keep_pairs)
                 aggregate = results.aggregates.get(shadow.service)
                 # In a thread: a large one takes a while, and the event loop has Envoys to serve.
                 shadow.learned = await asyncio.to_thread(self._learn, aggregate) if aggregate else b""

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 from microstax.errors import StorageError
 from microstax.store.port import (
+    KEPT,
+    KEPT_BYTES,
     CounterReading,
     DeltaRecord,
     ExamplePair,
@@ -14,6 +16,7 @@ from microstax.store.port import (
     PairPage,
     PairRow,
     Results,
+    Room,
     ServiceResult,
     TallyKey,
     evicted,
@@ -32,6 +35,7 @@ class MemoryStore:
     _tallies: Counter[TallyKey] = field(default_factory=Counter)
     _counters: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _pairs: dict[tuple[str, str], tuple[int, ExamplePair]] = field(default_factory=dict)
+    _kept: set[tuple[str, str]] = field(default_factory=set)
     _secrets: dict[str, bytes] = field(default_factory=dict)
     _numbers: int = 0
     _rules: int = 0
@@ -104,13 +108,14 @@ class MemoryStore:
         """Delete what the limits say."""
         self._writable()
         rows = [
-            PairRow(pair.id, pair.at_ms, len(pair.record))
+            PairRow(pair.id, pair.at_ms, len(pair.record), (overlay, pair.id) in self._kept)
             for _, pair in self._pairs.values()
             if pair.overlay == overlay
         ]
         gone = evicted(rows, limits, now_ms=now_ms, referenced=referenced)
         for pair_id in gone:
             del self._pairs[overlay, pair_id]
+            self._kept.discard((overlay, pair_id))
         return len(gone)
 
     async def forget_node(self, node: str) -> None:
@@ -137,9 +142,25 @@ class MemoryStore:
         for name, count in result.counts.items():
             self._tallies[TallyKey(*key, name)] += count
         for pair in result.examples:
-            if (pair.overlay, pair.id) not in self._pairs:
-                self._numbers += 1
-                self._pairs[pair.overlay, pair.id] = (self._numbers, pair)
+            self._insert(pair)
+        if result.kept:
+            self._keep(result)
+
+    def _keep(self, result: ServiceResult) -> None:
+        count, size = (TallyKey(result.overlay, result.generation, result.service, one) for one in (KEPT, KEPT_BYTES))
+        room = Room(most=result.keep, count=self._tallies[count], size=self._tallies[size])
+        for pair in result.kept:
+            if room.admits(pair.record) and self._insert(pair):
+                room.take(pair.record)
+                self._kept.add((pair.overlay, pair.id))
+        self._tallies[count], self._tallies[size] = room.count, room.size
+
+    def _insert(self, pair: ExamplePair) -> bool:
+        if (pair.overlay, pair.id) in self._pairs:
+            return False
+        self._numbers += 1
+        self._pairs[pair.overlay, pair.id] = (self._numbers, pair)
+        return True
 
     def _read(self, reading: CounterReading) -> None:
         key = (reading.node, reading.epoch, reading.name)
@@ -155,5 +176,6 @@ class MemoryStore:
 
     def _drop_results(self, overlay: str) -> None:
         self._pairs = {key: value for key, value in self._pairs.items() if key[0] != overlay}
+        self._kept = {key for key in self._kept if key[0] != overlay}
         self._aggregates = {key: value for key, value in self._aggregates.items() if key[0] != overlay}
         self._tallies = Counter({key: value for key, value in self._tallies.items() if key.overlay != overlay})

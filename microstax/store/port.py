@@ -6,12 +6,17 @@ kill -9 of any process and a power failure. All raise StorageError with a senten
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from microstax.store.state import Change, State
 
 Merge = Callable[[bytes | None, bytes], bytes]
 """Returns the merged aggregate of what is stored (None: nothing yet) and what arrived."""
+KEPT: Final = "kept"
+KEPT_BYTES: Final = "kept_bytes"
+"""Counts that the store itself makes: the pairs of ServiceResult.kept that it took in, and their bytes."""
+MOST_KEPT_BYTES: Final = 256 * 1024 * 1024
+"""What the kept pairs of one service may take; then no more of them are taken in."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +56,11 @@ class ExamplePair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceResult:
-    """What a delta says of one service: an aggregate and counts, of this delta alone, and pairs to keep."""
+    """What a delta says of one service: an aggregate and counts, of this delta alone, and pairs to keep.
+
+    `examples` are what findings show. `kept` are taken in, whatever they show, until the generation has `keep` of them
+    or MOST_KEPT_BYTES; pruning leaves them alone while it is told to.
+    """
 
     overlay: str
     generation: int
@@ -59,6 +68,8 @@ class ServiceResult:
     aggregate: bytes = b""
     counts: Mapping[str, int] = field(default_factory=dict)
     examples: tuple[ExamplePair, ...] = ()
+    kept: tuple[ExamplePair, ...] = ()
+    keep: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,20 +93,41 @@ class Results:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairLimits:
-    """How much of an overlay's example pairs is kept."""
+    """How much of an overlay's example pairs is kept; with `spare_kept` beside those of ServiceResult.kept."""
 
     max_age_ms: int = 7 * 24 * 3600 * 1000
     max_count: int = 5_000
     max_bytes: int = 128 * 1024 * 1024
+    spare_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
-    """A stored pair without its record, for deciding what goes: `size` in bytes."""
+    """A stored pair without its record, for deciding what goes: `size` in bytes; `kept` as in ServiceResult."""
 
     id: str
     at_ms: int
     size: int
+    kept: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Room:
+    """What is left for the kept pairs of one service in one generation. `count` and `size` are what it has."""
+
+    most: int
+    count: int = 0
+    size: int = 0
+    max_bytes: int = MOST_KEPT_BYTES
+
+    def admits(self, record: bytes) -> bool:
+        """Tell whether there is room for one more."""
+        return self.count < self.most and self.size + len(record) <= self.max_bytes
+
+    def take(self, record: bytes) -> None:
+        """Count one more."""
+        self.count += 1
+        self.size += len(record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +142,9 @@ def evicted(rows: Collection[PairRow], limits: PairLimits, *, now_ms: int, refer
     """Return the ids to delete: too old first, then the oldest beyond count and bytes; `referenced` pairs go last.
 
     A finding without its example cannot be shown, so a referenced pair outlives its age and goes only for space.
+    Kept pairs had a limit of their own when they came.
     """
+    rows = [row for row in rows if not (row.kept and limits.spare_kept)]
     kept = [row for row in rows if row.id in referenced or row.at_ms >= now_ms - limits.max_age_ms]
     gone = {row.id for row in rows} - {row.id for row in kept}
     count, size = len(kept), sum(row.size for row in kept)

@@ -4,13 +4,17 @@ import sqlite3
 from collections.abc import Collection
 
 from microstax.store.port import (
+    KEPT,
+    KEPT_BYTES,
     CounterReading,
     DeltaRecord,
+    ExamplePair,
     Merge,
     PairLimits,
     PairPage,
     PairRow,
     Results,
+    Room,
     ServiceResult,
     TallyKey,
     evicted,
@@ -69,9 +73,8 @@ def pairs(db: sqlite3.Connection, overlay: str, *, after: int, limit: int) -> Pa
 def prune(db: sqlite3.Connection, overlay: str, limits: PairLimits, *, now_ms: int, referenced: Collection[str]) -> int:
     """Delete the pairs that `evicted` names, and what workers of that age said last."""
     db.execute("DELETE FROM worker WHERE at_ms < ?", (now_ms - limits.max_age_ms,))
-    rows = [
-        PairRow(*row) for row in db.execute("SELECT id, at_ms, length(record) FROM pair WHERE overlay = ?", (overlay,))
-    ]
+    query = "SELECT id, at_ms, length(record), kept FROM pair WHERE overlay = ?"
+    rows = [PairRow(pair_id, at_ms, size, bool(kept)) for pair_id, at_ms, size, kept in db.execute(query, (overlay,))]
     gone = evicted(rows, limits, now_ms=now_ms, referenced=referenced)
     db.executemany("DELETE FROM pair WHERE overlay = ? AND id = ?", [(overlay, pair_id) for pair_id in gone])
     return len(gone)
@@ -109,10 +112,35 @@ def _add_result(db: sqlite3.Connection, result: ServiceResult, merge: Merge) -> 
         db.execute("INSERT OR REPLACE INTO aggregate VALUES (?, ?, ?, ?)", (*key, merged))
     for name, count in result.counts.items():
         _count(db, TallyKey(*key, name), count)
-    db.executemany(
-        "INSERT OR IGNORE INTO pair (overlay, id, service, at_ms, record) VALUES (?, ?, ?, ?, ?)",
-        [(one.overlay, one.id, one.service, one.at_ms, one.record) for one in result.examples],
-    )
+    for one in result.examples:
+        _insert(db, one, kept=False)
+    if result.kept:
+        _keep(db, result)
+
+
+def _keep(db: sqlite3.Connection, result: ServiceResult) -> None:
+    """Take in pairs whatever they show, as many as there is room for."""
+    keys = [TallyKey(result.overlay, result.generation, result.service, name) for name in (KEPT, KEPT_BYTES)]
+    count, size = (_counted(db, key) for key in keys)
+    room = Room(most=result.keep, count=count, size=size)
+    for one in result.kept:
+        if room.admits(one.record) and _insert(db, one, kept=True):
+            room.take(one.record)
+    for key, grown in zip(keys, (room.count - count, room.size - size), strict=True):
+        _count(db, key, grown)
+
+
+def _insert(db: sqlite3.Connection, one: ExamplePair, *, kept: bool) -> bool:
+    """Store a pair; tell whether it is new."""
+    statement = "INSERT OR IGNORE INTO pair (overlay, id, service, at_ms, record, kept) VALUES (?, ?, ?, ?, ?, ?)"
+    return db.execute(statement, (one.overlay, one.id, one.service, one.at_ms, one.record, kept)).rowcount > 0
+
+
+def _counted(db: sqlite3.Connection, key: TallyKey) -> int:
+    where = "overlay = ? AND generation = ? AND service = ? AND name = ?"
+    values = (key.overlay, key.generation, key.service, key.name)
+    row = db.execute(f"SELECT count FROM tally WHERE {where}", values).fetchone()  # noqa: S608  # a constant
+    return int(row[0]) if row else 0
 
 
 def _count(db: sqlite3.Connection, key: TallyKey, count: int) -> None:

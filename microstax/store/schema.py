@@ -39,7 +39,9 @@ CREATE TABLE pair (
 CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 """
 
-STEPS: Final[tuple[str, ...]] = (_FIRST,)
+_KEPT: Final = "ALTER TABLE pair ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;"
+
+STEPS: Final[tuple[str, ...]] = (_FIRST, _KEPT)
 VERSION: Final = len(STEPS)
 
 

@@ -23,6 +23,9 @@ MAX_EXAMPLES: Final = 200
 """Examples in one delta of one service; each discrepancy needs a single one."""
 MAX_EXAMPLE_BYTES: Final = 8 * 1024 * 1024
 """Of one delta of one service, well below the management API's message limit."""
+MAX_KEPT: Final = 500
+"""Pairs kept whatever they show in one delta of one service; more come with the next."""
+MAX_KEPT_BYTES: Final = 4 * 1024 * 1024
 
 Place = tuple[str, str]
 """(overlay, service)"""
@@ -44,6 +47,8 @@ class _Results:
     not_compared: dict[str, int] = field(default_factory=dict)
     examples: list[bytes] = field(default_factory=list)
     example_bytes: int = 0
+    kept: list[bytes] = field(default_factory=list)
+    kept_bytes: int = 0
 
     @property
     def has_news(self) -> bool:
@@ -56,7 +61,7 @@ class _Results:
     def next(self, generation: int, since_us: int) -> "_Results":
         """Return what another generation begins with: what was learned, and none of the examples that it had."""
         aggregate = self.aggregate.fresh()
-        aggregate.shown.clear()
+        aggregate.forget_told()
         return _Results(aggregate, generation, since_us)
 
 
@@ -71,6 +76,7 @@ class Ledger:
     _older: dict[Place, _Results] = field(default_factory=dict)
     _counters: dict[str, NodeCounters] = field(default_factory=dict)
     _pending: dict[Place, int] = field(default_factory=dict)
+    _to_keep: dict[Place, int] = field(default_factory=dict)
     _watched: Generations = field(default_factory=dict)
 
     def seed(self, overlay: str, service: str, learned: bytes) -> None:
@@ -86,9 +92,14 @@ class Ledger:
             self._results[overlay, service] = before.next(generation, now_us if known else 0)
             self._older[overlay, service] = before
 
+    def keep(self, overlay: str, service: str, pairs: int) -> None:
+        """Send the next `pairs` pairs as they are, whatever they show, beside those that findings show."""
+        self._to_keep[overlay, service] = pairs
+
     def forget(self, keep: Iterable[Place]) -> None:
         """Drop what was learned of services that are no longer shadowed and have nothing left to report."""
         kept = set(keep)
+        self._to_keep = {place: pairs for place, pairs in self._to_keep.items() if place in kept}
         self._results, self._older = (
             {place: results for place, results in held.items() if place in kept or results.has_news}
             for held in (self._results, self._older)
@@ -178,6 +189,19 @@ class Ledger:
             if results.example_bytes + len(record) <= MAX_EXAMPLE_BYTES:
                 results.examples.append(record)
                 results.example_bytes += len(record)
+        elif outcome.paired and self._to_keep and len(results.kept) < MAX_KEPT:
+            self._keep(results, triple, at_ms)
+
+    def _keep(self, results: _Results, triple: Triple, at_ms: int) -> None:
+        """Take a pair along whatever it shows, if more are wanted of this generation and the delta has room."""
+        place = (triple.overlay, triple.service)
+        if not self._to_keep.get(place) or results is not self._results.get(place):
+            return
+        record = encode_pair(StoredPair(triple=triple, captured_ms=at_ms))
+        if results.kept_bytes + len(record) <= MAX_KEPT_BYTES:
+            results.kept.append(record)
+            results.kept_bytes += len(record)
+            self._to_keep[place] -= 1
 
     def _service(self, held: dict[Place, _Results], place: Place, pending: int) -> ServiceDelta:
         overlay, service = place
@@ -195,6 +219,7 @@ class Ledger:
             paired=results.paired,
             pending=pending,
             examples=results.examples,
+            kept=results.kept,
         )
 
 

@@ -132,6 +132,7 @@ class Worker:
                 await running.node.count()
         for shadow in target.shadows:
             self.ledger.begin(shadow.overlay, shadow.service, shadow.generation, now_us=time.time_ns() // 1000)
+            self.ledger.keep(shadow.overlay, shadow.service, shadow.keep_pairs)
 
     async def _guard(self, node: Node) -> None:
         """Run a node; a mistake of ours costs what it was holding, and no other node."""

@@ -427,3 +427,61 @@ async def test_a_worker_that_says_nothing_is_a_problem(shadowed: Any, monkeypatc
 async def test_a_pair_that_is_not_kept_is_told_so(shadowed: Any) -> None:
     with pytest.raises(MicrostaxError, match="There is no pair 'nope' of branch"):
         await shadowed.call(methods.GET_PAIR, overlay="branch", pair_id="nope")
+
+
+async def keep(worker: FakeWorker, count: int, *, first: int = 0) -> None:
+    triples = [a_triple(id=f"kept-{number}", overlay="branch") for number in range(first, first + count)]
+    records = [encode_pair(StoredPair(triple=triple, captured_ms=7)) for triple in triples]
+    await worker.submit(paired=count, kept=records)
+
+
+async def wanted(stage: Any) -> int:
+    """Return how many pairs a worker that begins now is told to keep."""
+    watching = stage.client.stream(methods.WATCH_TARGETS, v1.WatchTargetsRequest(worker_id="w-new", pid=1))
+    targets = await anext(watching)
+    await watching.aclose()
+    return int(targets.targets[0].shadows[0].keep_pairs)
+
+
+async def test_pairs_are_kept_as_many_as_asked_for_and_exported(shadowed: Any, worker: FakeWorker) -> None:
+    generation = shadowed.plane.plane.state.shadows["branch"].generation
+    await keep(worker, 5)
+    await shadowed.shadow(keep_pairs=20)
+    assert shadowed.plane.plane.state.shadows["branch"].generation == generation
+    await keep(worker, 15)
+    assert await wanted(shadowed) == 5
+    await keep(FakeWorker(shadowed.client, "worker-2"), 15, first=15)
+    exported = await shadowed.stream(methods.EXPORT_PAIRS, overlay="branch")
+    assert [decode_pair(one.record).triple.id for one in exported] == [f"kept-{number}" for number in range(20)]
+    assert await wanted(shadowed) == 0
+    (info,) = (await shadowed.call(methods.GET_STATUS)).shadows
+    assert (info.keep_pairs, info.services[0].kept) == (20, 20)
+
+
+async def test_kept_pairs_outlive_the_pruning(
+    shadowed: Any, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shadowed.shadow(keep_pairs=20)
+    await keep(worker, 20)
+    monkeypatch.setattr(shadowed.plane._intake, "_limits", PairLimits(max_age_ms=0, max_count=1), raising=False)
+    await shadowed.plane._intake.prune(comparing.examples)
+    assert len(await shadowed.stream(methods.EXPORT_PAIRS, overlay="branch")) == 20
+    await shadowed.shadow(keep_pairs=0)
+    await shadowed.plane._intake.prune(comparing.examples)
+    assert await shadowed.stream(methods.EXPORT_PAIRS, overlay="branch") == []
+
+
+async def test_status_says_that_kept_pairs_take_all_their_room(
+    shadowed: Any, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shadowed.shadow(keep_pairs=20)
+    monkeypatch.setattr(coverage, "MOST_KEPT_BYTES", 1024 * 1024 + 100)
+    await keep(worker, 3)
+    problems = (await shadowed.call(methods.GET_STATUS)).problems
+    assert any(one.startswith("branch keeps 3 of 20 pairs of catalog and no more: they take ") for one in problems)
+    assert await wanted(shadowed) == 0
+
+
+async def test_a_number_of_pairs_that_cannot_be_kept_is_refused(shadowed: Any) -> None:
+    code, message = await shadowed.refusal(shadowed.shadow(keep_pairs=20_001))
+    assert (code, message) == (EXIT_USAGE, "--keep-pairs is 20001, and must be at least 0 and at most 20000.")

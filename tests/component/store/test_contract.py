@@ -1,6 +1,7 @@
 """What every store promises, checked on the fake and on SQLite alike."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +13,7 @@ from microstax.store.port import (
     DeltaRecord,
     ExamplePair,
     PairLimits,
+    Room,
     ServiceResult,
     Store,
     TallyKey,
@@ -208,6 +210,45 @@ async def test_pruning_keeps_what_findings_refer_to(store: Store) -> None:
     assert await store.pair("branch", "p0") == b"record"
     assert await store.pair("branch", "p1") is None
     assert await store.pair("branch", "p5") == b"record"
+
+
+def keeping(sequence: int, *pairs: str, keep: int = 3, worker: str = "w", size: int = 6) -> DeltaRecord:
+    kept = tuple(example(one, at_ms=1, record=b"r" * size) for one in pairs)
+    result = ServiceResult(overlay="branch", generation=1, service="catalog", kept=kept, keep=keep)
+    return DeltaRecord(worker_id=worker, sequence=sequence, at_ms=5, results=(result,))
+
+
+async def test_pairs_are_kept_up_to_their_number_whoever_sends_them(store: Store) -> None:
+    await shadowed(store)
+    await store.apply_delta(keeping(1, "p0", "p1"), join)
+    await store.apply_delta(keeping(1, "p1", "p2", "p3", "p4", worker="other"), join)
+    assert len((await store.pairs("branch")).records) == 3
+    assert (await store.counts("branch", 1)) == {("catalog", "kept"): 3, ("catalog", "kept_bytes"): 18}
+    await store.apply_delta(keeping(2, "p5", keep=4), join)
+    assert await store.pair("branch", "p5") is not None
+    await store.apply_delta(keeping(3, "p6", keep=0), join)
+    assert await store.pair("branch", "p6") is None
+    await store.commit(PutShadow(shadow(generation=2)))
+    assert (await store.pairs("branch")).records == ()
+    assert await store.counts("branch", 1) == {}
+
+
+async def test_the_bytes_of_kept_pairs_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await shadowed(store)
+    monkeypatch.setitem(Room.__init__.__kwdefaults__, "max_bytes", 100)
+    await store.apply_delta(keeping(1, "p0", "p1", "p2", size=40), join)
+    assert len((await store.pairs("branch")).records) == 2
+
+
+async def test_pruning_leaves_kept_pairs_alone_while_it_is_told_to(store: Store) -> None:
+    await shadowed(store)
+    await store.apply_delta(delta(1, examples=tuple(example(f"e{n}", at_ms=n) for n in range(4))), join)
+    await store.apply_delta(keeping(2, "p0", "p1", "p2"), join)
+    limits = PairLimits(max_age_ms=1000, max_count=1)
+    assert await store.prune_pairs("branch", replace(limits, spare_kept=True), now_ms=5000, referenced=()) == 4
+    assert len((await store.pairs("branch")).records) == 3
+    assert await store.prune_pairs("branch", limits, now_ms=5000, referenced={"p1"}) == 2
+    assert await store.pair("branch", "p1") is not None
 
 
 async def test_a_rule_id_is_never_given_twice(store: Store) -> None:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from microstax.errors import StorageError
+from microstax.store import schema
 from microstax.store.port import PairLimits
 from microstax.store.sqlite import SqliteStore, explain
 from microstax.store.state import PutRule, RuleRecord
@@ -62,6 +63,27 @@ async def test_kill_9_of_the_writer_loses_nothing_that_was_acknowledged(tmp_path
     state = await store.open()
     await store.close()
     assert set(acknowledged) <= set(state.rules)
+
+
+async def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{schema.STEPS[0]} PRAGMA user_version = 1;")
+    services = '"services":[]'
+    connection.execute("INSERT INTO environment VALUES ('prod', ?, 1)", (f'{{"name":"prod",{services}}}',))
+    overlay = f'{{"name":"b","baseline":"prod",{services}}}'
+    connection.execute("INSERT INTO overlay VALUES ('b', 'prod', ?, '', 1)", (overlay,))
+    connection.execute("INSERT INTO shadow VALUES ('b', '{\"enabled\":true}', 1, 1, '{}')")
+    connection.execute("INSERT INTO pair (overlay, id, service, at_ms, record) VALUES ('b', 'p', 'catalog', 1, x'00')")
+    connection.commit()
+    connection.close()
+    store = SqliteStore(path)
+    state = await store.open()
+    settings = state.shadows["b"].settings
+    assert (settings.enabled, settings.recheck_rps, settings.keep_pairs) == (True, 0, 0)
+    limits = PairLimits(max_age_ms=1, spare_kept=True)
+    assert await store.prune_pairs("b", limits, now_ms=100, referenced=()) == 1
+    await store.close()
 
 
 async def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from microstax.generated.management.microstax.management.v1 import Delta
 from microstax.model.exchange import NotCompared
 from microstax.model.record import decode_pair
 from microstax.testing import a_request, a_response, a_triple
-from microstax.worker.ledger import MAX_EXAMPLE_BYTES, Ledger
+from microstax.worker.ledger import MAX_EXAMPLE_BYTES, MAX_KEPT_BYTES, Ledger
 
 PLACE = ("shadow-test", "catalog")
 SAME = Paired(a_triple())
@@ -60,6 +60,46 @@ def test_an_example_is_sent_once_as_a_pair_record() -> None:
     assert (pair.triple, pair.captured_ms) == (DIFFERENT.triple, 5)
     ledger.take(Paired(a_triple(branch=a_response(status=500), id="id-3")), at_ms=7)
     assert must_cut(ledger).services[0].examples == []
+
+
+def test_pairs_are_kept_whatever_they_show_until_there_are_enough() -> None:
+    ledger = Ledger("w-1")
+    ledger.keep(*PLACE, 3)
+    for number in range(2):
+        ledger.take(Paired(a_triple(id=f"id-{number}")), at_ms=5)
+    ledger.take(DIFFERENT, at_ms=5)
+    first = must_cut(ledger).services[0]
+    for number in range(2, 5):
+        ledger.take(Paired(a_triple(id=f"id-{number}")), at_ms=6)
+    ledger.take(Paired(a_triple(branch=a_response(truncated=True), id="cut")), at_ms=6)
+    second = must_cut(ledger).services[0]
+    assert [decode_pair(record).triple.id for record in (*first.kept, *second.kept)] == ["id-0", "id-1", "id-2"]
+    assert (len(first.examples), second.examples) == (1, [])
+
+
+def test_kept_pairs_leave_examples_their_room() -> None:
+    ledger = Ledger("w-1")
+    ledger.keep(*PLACE, 20_000)
+    body = b'{"k": "' + b"x" * 400_000 + b'"}'
+    for number in range(20):
+        ledger.take(Paired(a_triple(a_response(body), a_response(body), id=f"id-{number}")), at_ms=5)
+    ledger.take(DIFFERENT, at_ms=5)
+    (service,) = must_cut(ledger).services
+    assert 0 < sum(map(len, service.kept)) <= MAX_KEPT_BYTES
+    assert len(service.examples) == 1
+
+
+def test_nothing_is_kept_of_what_was_mirrored_before_the_generation() -> None:
+    ledger = Ledger("w-1")
+    ledger.begin(*PLACE, 4, now_us=1_000)
+    ledger.begin(*PLACE, 5, now_us=1_000)
+    ledger.keep(*PLACE, 10)
+    ledger.take(started_at(900), at_ms=6)
+    ledger.take(started_at(1_100), at_ms=6)
+    assert [(one.generation, len(one.kept)) for one in must_cut(ledger).services] == [(4, 0), (5, 1)]
+    ledger.forget([])
+    ledger.take(started_at(1_100), at_ms=7)
+    assert must_cut(ledger).services[0].kept == []
 
 
 def test_examples_are_bounded_in_bytes() -> None:

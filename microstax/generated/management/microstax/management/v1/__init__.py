@@ -583,6 +583,11 @@ class ServiceDelta(betterproto2.Message):
     of this delta alone: asked, vanished, persisted, over_budget, failed
     """
 
+    kept: "list[bytes]" = betterproto2.field(10, betterproto2.TYPE_BYTES, repeated=True)
+    """
+    pair records kept whatever they show; stored while there is room (keep_pairs)
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "ServiceDelta", ServiceDelta)
 
@@ -691,6 +696,9 @@ class ShadowInfo(betterproto2.Message):
     recheck_rps: "int" = betterproto2.field(7, betterproto2.TYPE_INT64)
 
     keep_pairs: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
+    """
+    asked for, of each service
+    """
 
 
 default_message_pool.register_message("microstax.management.v1", "ShadowInfo", ShadowInfo)
@@ -717,6 +725,11 @@ class ShadowService(betterproto2.Message):
     state: "str" = betterproto2.field(6, betterproto2.TYPE_STRING)
     """
     mirroring | waiting for Envoy | off | a sentence
+    """
+
+    kept: "int" = betterproto2.field(7, betterproto2.TYPE_INT64)
+    """
+    pairs kept whatever they show
     """
 
 
@@ -833,6 +846,9 @@ class TargetShadow(betterproto2.Message):
     control_address: "str" = betterproto2.field(11, betterproto2.TYPE_STRING)
 
     keep_pairs: "int" = betterproto2.field(12, betterproto2.TYPE_INT64)
+    """
+    how many more pairs to keep, whatever they show
+    """
 
 
 default_message_pool.register_message("microstax.management.v1", "TargetShadow", TargetShadow)
