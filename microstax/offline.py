@@ -6,11 +6,12 @@ Reads files, asks nobody.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from microstax.blueprint.rules import RuleFile
 from microstax.diff import Policy, ReportInput, ServiceAggregate, build_report, compare_triple
 from microstax.diff.discrepancy import discrepancy_of
 from microstax.errors import InvalidFileError, NotFoundError
@@ -24,12 +25,17 @@ _CHUNK: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What of a report is shown (empty: all), and below how many pairs an endpoint is never called the same."""
+    """What of a report is shown (empty: all), how sure its verdicts are, and what was said about it beforehand.
+
+    Rules that are over on the day `today` hide nothing; None: all hold.
+    """
 
     service: str = ""
     endpoint: str = ""
     kind: str = ""
-    min_pairs: int = 100
+    policy: Policy = field(default_factory=Policy)
+    rules: RuleFile = field(default_factory=RuleFile)
+    today: date | None = None
 
 
 class Recount:
@@ -86,7 +92,10 @@ def _report(header: PairFileHeader, pairs: Iterable[StoredPair], selection: Sele
             service=selection.service,
             endpoint=selection.endpoint,
             kind=selection.kind,
-            policy=Policy(min_pairs=selection.min_pairs),
+            policy=selection.policy,
+            ignore_rules=selection.rules.ignore,
+            expected=selection.rules.expect,
+            today=selection.today,
         )
     )
 

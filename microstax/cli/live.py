@@ -7,11 +7,12 @@ import click
 
 from microstax.cli import screen
 from microstax.cli.connection import Settings
-from microstax.cli.reports import GATE_CODES, Question, rendered
+from microstax.cli.reports import Question, rendered
 from microstax.errors import EXIT_UNDECIDED, MicrostaxError
+from microstax.report.gate import gate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from microstax.api.client import Client
     from microstax.model.report import ReportDocument
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.5
 
 
-def decided(settings: Settings, client: "Client", question: Question, wait_s: float) -> "ReportDocument":
-    """Return the report once its verdict is final, at the latest after `wait_s` seconds."""
+def decided(
+    settings: Settings, client: "Client", question: Question, *, wait_s: float, fail_on: "Collection[str]"
+) -> "ReportDocument":
+    """Return the report once it is final for a gate that fails on `fail_on`, at the latest after `wait_s` seconds."""
     ends = time.monotonic() + wait_s
     said = ""
     while True:
@@ -32,9 +35,10 @@ def decided(settings: Settings, client: "Client", question: Question, wait_s: fl
                 raise
             sentence = error.message
         else:
-            if late or document["verdict"] in GATE_CODES:
+            outcome = gate(document, fail_on)
+            if late or outcome.final:
                 return document
-            sentence = " ".join(document["reasons"]) or "no verdict yet."
+            sentence = " ".join(document["reasons"]) or outcome.sentence
         if sentence != said:
             settings.say(f"Waiting: {sentence}")
             said = sentence

@@ -1,14 +1,22 @@
 """`microstax diff`: the report of a file of pairs, without a control plane."""
 
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from microstax.cli.connection import Settings, pass_settings, settings_options
+from microstax.cli.judging import Judging, judging, judging_options
 from microstax.cli.listing import output_option
 from microstax.cli.pairs import echo_pair
-from microstax.cli.reports import check_pair, filter_options, gate_options, report
+from microstax.cli.reports import check_pair, failing, filter_options, gate_options, report
 from microstax.cli.shape import command
 from microstax.cli.values import FILE
 from microstax.report.render import FORMATS
+
+if TYPE_CHECKING:
+    from microstax.offline import Selection
 
 
 @command(
@@ -17,12 +25,14 @@ from microstax.report.render import FORMATS
     examples=[
         "microstax diff pairs.msgpack",
         "microstax diff pairs.msgpack --gate -o junit",
+        "microstax diff pairs.msgpack --rules ./microstax.yaml --tolerance 0.5%",
         "microstax diff pairs.msgpack --pair 2f1c8a52-9d0b-4c56-8f0f-5e0a5a0a77a1",
     ],
 )
 @click.argument("file", type=FILE)
 @filter_options
 @gate_options
+@judging_options
 @output_option(FORMATS)
 @settings_options
 @pass_settings
@@ -30,6 +40,7 @@ from microstax.report.render import FORMATS
 def diff(
     context: click.Context,
     settings: Settings,
+    /,
     *,
     file: str,
     service: str,
@@ -37,8 +48,9 @@ def diff(
     kind: str | None,
     pair_id: str | None,
     gate: bool,
-    min_pairs: int,
+    fail_on: Collection[str] | None,
     output: str,
+    **verdicts: Any,
 ) -> None:
     """Compare exported pairs again, offline, by the rules of today.
 
@@ -46,10 +58,22 @@ def diff(
     compared: its counts are smaller.
     """
     check_pair(pair_id=pair_id, gate=gate, output=output)
-    from microstax.offline import Selection, find_pair, report_of
+    from microstax.offline import find_pair, report_of
 
+    fail_on = failing(fail_on, gate=gate)
     if pair_id is not None:
         echo_pair(find_pair(file, pair_id), output)
         return
-    selection = Selection(service=service, endpoint=endpoint, kind=kind or "", min_pairs=min_pairs)
-    context.exit(report(settings, report_of(file, selection), output, gate=gate))
+    chosen = selection(judging(settings, **verdicts), service=service, endpoint=endpoint, kind=kind or "")
+    context.exit(report(settings, report_of(file, chosen), output, fail_on=fail_on if gate else None))
+
+
+def selection(asked: Judging, **filters: str) -> "Selection":
+    """Return what a report of a file is about. Raises InvalidFileError for a file of rules that cannot be used."""
+    from microstax.blueprint.rules import RuleFile, parse_rules
+    from microstax.diff import Policy
+    from microstax.offline import Selection
+
+    rules = parse_rules(asked.rules.text, file=asked.rules.name) if asked.rules else RuleFile()
+    policy = Policy.asked(min_pairs=asked.min_pairs, alpha=asked.alpha, tolerance=asked.tolerance)
+    return Selection(policy=policy, rules=rules, today=datetime.now(UTC).date(), **filters)

@@ -1,15 +1,18 @@
 """Ask for a report, print it, and say how a command that printed it ends: for a live overlay and for a file alike."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from microstax.cli import screen
 from microstax.cli.connection import Settings
-from microstax.errors import EXIT_DIFFERENT, EXIT_DONE, EXIT_UNDECIDED, UsageError
+from microstax.cli.judging import Judging
+from microstax.errors import EXIT_DONE, EXIT_UNDECIDED, UsageError
 from microstax.model.ignore import KINDS
+from microstax.report.gate import FAIL_ON, FAILURES, gate
 from microstax.report.render import render
 
 if TYPE_CHECKING:
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
 
 ON_A_TERMINAL: Final = ("table", "json")
 """The formats of what is no whole report: one pair, or reports one after the other."""
-GATE_CODES: Final = {"same": EXIT_DONE, "different": EXIT_DIFFERENT}
-"""The verdicts that are final, and how a gate ends with them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Question:
     service: str = ""
     endpoint: str = ""
     kind: str = ""
-    min_pairs: int = 0
+    judging: Judging = field(default_factory=Judging)
 
     def ask(self, client: "Client") -> "ReportDocument":
         """Return the report of now; raises MicrostaxError."""
@@ -41,7 +42,10 @@ class Question:
             service=self.service,
             endpoint=self.endpoint,
             kind=self.kind,
-            min_pairs=self.min_pairs,
+            min_pairs=self.judging.min_pairs,
+            alpha=self.judging.alpha,
+            tolerance=self.judging.tolerance,
+            rules=self.judging.rules,
         )
         document: ReportDocument = json.loads(client.call(GET_REPORT, request).document)
         return document
@@ -58,13 +62,6 @@ def waits_for(document: "ReportDocument") -> str | None:
     if not coverage["mirrored"]:
         return f"No verdict on {overlay} yet: it waits for traffic on {baseline}, and no request was mirrored."
     return f"No verdict on {overlay} yet: none of {coverage['mirrored']:,} mirrored requests was compared."
-
-
-def exit_code(document: "ReportDocument", *, gate: bool) -> int:
-    """Return how the command ends: with a gate by the verdict, else by whether there was anything to read."""
-    if gate:
-        return GATE_CODES.get(document["verdict"], EXIT_UNDECIDED)
-    return EXIT_UNDECIDED if waits_for(document) else EXIT_DONE
 
 
 def filter_options(function: "click.decorators.FC") -> "click.decorators.FC":
@@ -84,28 +81,49 @@ def filter_options(function: "click.decorators.FC") -> "click.decorators.FC":
 def gate_options(function: "click.decorators.FC") -> "click.decorators.FC":
     """Add the options that say which pair or which verdict is asked for."""
     function = click.option(
-        "--min-pairs",
-        type=click.IntRange(min=1),
-        default=100,
-        show_default=True,
-        metavar="N",
-        help="An endpoint with fewer than N pairs is never called the same.",
+        "--fail-on",
+        type=failures,
+        metavar="LIST",
+        help=f"What --gate fails on, some of {','.join(FAILURES)}.  [default: {','.join(FAIL_ON)}]",
     )(function)
-    function = click.option("--gate", is_flag=True, help="End with 1 for different, 3 for undecided, 0 for the same.")(
-        function
-    )
+    function = click.option(
+        "--gate", is_flag=True, help="End with 1 for different, 3 for undecided, 0 for the same; say why on stderr."
+    )(function)
     return click.option("--pair", "pair_id", metavar="ID", help="Show this pair side by side instead of the report.")(
         function
     )
 
 
-def report(settings: Settings, document: "ReportDocument", output: str, *, gate: bool) -> int:
-    """Print the report, and on stderr what it waits for; return the exit code."""
+def failures(text: str) -> tuple[str, ...]:
+    """Return what a gate fails on: `different,slower`."""
+    named = tuple(dict.fromkeys(part.strip().lower() for part in text.split(",")))
+    for name in named:
+        if name not in FAILURES:
+            raise click.BadParameter(f"{name!r} is nothing to fail on: write some of {','.join(FAILURES)}.")
+    return named
+
+
+def failing(named: Collection[str] | None, *, gate: bool) -> Collection[str]:
+    """Return what the gate fails on; raises UsageError where there is none to fail."""
+    if named is not None and not gate:
+        raise UsageError("--fail-on says when a gate fails: add --gate.")
+    return FAIL_ON if named is None else named
+
+
+def report(
+    settings: Settings, document: "ReportDocument", output: str, *, fail_on: Collection[str] | None = None
+) -> int:
+    """Print the report, and on stderr what it waits for; return the exit code, by a gate if `fail_on` is given."""
     click.echo(rendered(document, output), nl=False)
     sentence = waits_for(document)
-    if sentence is not None:
-        settings.write(sentence)
-    return exit_code(document, gate=gate)
+    if fail_on is not None:
+        outcome = gate(document, fail_on)
+        settings.write(outcome.sentence)
+        return outcome.exit_code
+    if sentence is None:
+        return EXIT_DONE
+    settings.write(sentence)
+    return EXIT_UNDECIDED
 
 
 def rendered(document: "ReportDocument", output: str) -> str:

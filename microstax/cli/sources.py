@@ -13,25 +13,28 @@ MAX_SOURCE_BYTES: Final = 4 * 1024 * 1024
 """Far above any env.yaml; a log or a video given by mistake is refused before it is sent."""
 
 
-def read_source(name: str) -> "SourceFile":
-    """Read a UTF-8 text file (`-` is stdin) as the API's SourceFile; raises InvalidFileError."""
+def read_source(name: str, *, option: str = "--file", what: str = "environment or patch file") -> "SourceFile":
+    """Read a UTF-8 text file (`-` is stdin) as the API's SourceFile; raises InvalidFileError.
+
+    `option` and `what` say in errors how the file was named, and what it should have been.
+    """
     from microstax.generated.management.microstax.management.v1 import SourceFile
 
     if name == "-":
         data, label, directory = sys.stdin.buffer.read(MAX_SOURCE_BYTES + 1), "<stdin>", Path.cwd()
     else:
-        data, label, directory = _read(name), name, Path(name).absolute().parent
+        data, label, directory = _read(name, option), name, Path(name).absolute().parent
     if len(data) > MAX_SOURCE_BYTES:
-        raise InvalidFileError("is larger than 4 MiB; this is no environment or patch file.", file=label)
+        raise InvalidFileError(f"is larger than 4 MiB; this is no {what}.", file=label)
     return SourceFile(name=label, text=_text(data, label), directory=str(directory))
 
 
-def _read(name: str) -> bytes:
+def _read(name: str, option: str) -> bytes:
     try:
         with Path(name).open("rb") as file:
             return file.read(MAX_SOURCE_BYTES + 1)
     except FileNotFoundError as error:
-        raise InvalidFileError("no such file; check the path given with --file.", file=name) from error
+        raise InvalidFileError(f"no such file; check the path given with {option}.", file=name) from error
     except IsADirectoryError as error:
         raise InvalidFileError("is a folder; name the YAML file in it.", file=name) from error
     except (OSError, ValueError) as error:

@@ -11,6 +11,8 @@ import click
 FILE: Final = click.Path(readable=False, allow_dash=True)
 """The path of a file: shells complete it; what is wrong with it says who reads or writes it."""
 _QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z%]*)\s*", re.ASCII)
+MOST_ALPHA: Final = 0.5
+"""A report whose every second finding may be false says nothing."""
 _MILLION: Final = 1_000_000
 _BYTES: Final = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
@@ -43,6 +45,20 @@ def share(text: str) -> int:
     if not 0 < ppm <= _MILLION:
         raise click.BadParameter(f"{text!r} is no share: write 25% or 0.25; it must be above 0 and at most 100%.")
     return max(1, round(ppm))
+
+
+def tolerance(text: str) -> float:
+    """Return a share as `share` reads it, 0..1."""
+    return share(text) / _MILLION
+
+
+def alpha(text: str) -> float:
+    """Return an error rate: above 0 and at most 0.5, like 0.05 or 5%."""
+    amount, unit = _quantity(text)
+    rate = amount * {"%": 0.01, "": 1.0}.get(unit, float("nan"))
+    if not 0 < rate <= MOST_ALPHA:
+        raise click.BadParameter(f"{text!r} is no error rate: write it like 0.05 or 5%; it is at most {MOST_ALPHA:g}.")
+    return rate
 
 
 def duration(text: str) -> float:

@@ -67,10 +67,14 @@ def report(question: Question) -> ReportDocument:
             aggregates={service: ServiceAggregate.from_bytes(body) for service, body in question.aggregates.items()},
             coverage=question.coverage,
             ignore_rules=question.rules,
+            expected=question.expected,
+            today=question.today,
+            minutes=question.minutes,
+            rechecks=question.rechecks,
             service=question.service,
             endpoint=question.endpoint,
             kind=question.kind,
             control=question.control.value,
-            policy=Policy(min_pairs=question.min_pairs) if question.min_pairs else Policy(),
+            policy=Policy.asked(min_pairs=question.min_pairs, alpha=question.alpha, tolerance=question.tolerance),
         )
     )

@@ -69,6 +69,8 @@ def rule_info(record: RuleRecord) -> IgnoreRule:
         kind=record.kind,
         reason=record.reason,
         created_ms=record.created_ms,
+        owner=record.owner,
+        expires=record.expires,
     )
 
 

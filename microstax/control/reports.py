@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Final
 
 import orjson
@@ -20,8 +21,8 @@ from microstax.generated.management.microstax.management.v1 import (
     PairRecord,
 )
 from microstax.model.exchange import NotCompared
-from microstax.model.ignore import IgnoreRule
-from microstax.model.report import Coverage, ReportDocument
+from microstax.model.ignore import ExpectedChange, IgnoreRule
+from microstax.model.report import Coverage, Rechecks, ReportDocument
 from microstax.model.shadow import ControlMode
 from microstax.store.port import Results
 from microstax.store.state import OverlayRecord, ShadowRecord
@@ -29,9 +30,10 @@ from microstax.store.state import OverlayRecord, ShadowRecord
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """All that a report is built of. `aggregates` are by service, as bytes; `min_pairs` 0 is the default.
+    """All that a report is built of. `aggregates` are by service, as bytes; the numbers may be 0, for the default.
 
-    `control` is the kind of control that could be had.
+    `minutes` have passed since `since_ms`, None where the shadow is off. `control` is the kind of control that could be
+    had.
     """
 
     overlay: str
@@ -40,13 +42,20 @@ class Question:
     coverage: Coverage
     aggregates: Mapping[str, bytes]
     rules: tuple[IgnoreRule, ...]
+    expected: tuple[ExpectedChange, ...] = ()
+    today: date
+    minutes: float | None = None
+    rechecks: Rechecks | None = None
     service: str = ""
     endpoint: str = ""
     kind: str = ""
     min_pairs: int = 0
+    alpha: float = 0.0
+    tolerance: float = 0.0
     control: ControlMode = ControlMode.COPY
 
 
+_MOST_ALPHA: Final = 0.5
 Build = Callable[[Question], ReportDocument]
 
 
@@ -60,7 +69,10 @@ class Reports:
 
     async def get(self, request: GetReportRequest) -> GetReportResponse:
         """Return the report of now. Raises NotFoundError, and UndecidedError for an overlay that never was shadowed."""
+        _check_numbers(request)
         record, shadow = self._shadow(request.overlay)
+        file = rules.of_file(request.rules)
+        now_ms = self._plane.now_ms()
         services = [spec.name for spec in queries.shadowed_services(record, shadow)]
         if request.service and request.service not in services:
             raise UsageError(
@@ -73,11 +85,17 @@ class Reports:
             since_ms=shadow.since_ms,
             coverage=coverage.coverage(self._accounts(shadow, results, request.service)),
             aggregates=dict(sorted(results.aggregates.items())),
-            rules=rules.applying(self._plane.state, request.overlay),
+            rules=file.ignore + rules.applying(self._plane.state, request.overlay),
+            expected=file.expect,
+            today=datetime.fromtimestamp(now_ms / 1000, UTC).date(),
+            minutes=max(0, now_ms - shadow.since_ms) / 60_000 if shadow.settings.enabled else None,
+            rechecks=_rechecks(shadow, results, request.service),
             service=request.service,
             endpoint=request.endpoint,
             kind=request.kind,
             min_pairs=request.min_pairs,
+            alpha=request.alpha,
+            tolerance=request.tolerance,
             control=queries.possible_control(self._plane.state, record, shadow),
         )
         # A large report takes a while, and the event loop has Envoys to serve.
@@ -142,3 +160,30 @@ class Reports:
             for spec in queries.shadowed_services(record, shadow)
             if question.service in {"", spec.name}
         ]
+
+
+def _check_numbers(request: GetReportRequest) -> None:
+    """Raise UsageError for what no report can be judged by; not a number is refused, too."""
+    if not 0 <= request.alpha <= _MOST_ALPHA:
+        raise UsageError(f"alpha is {request.alpha:g}: it has to be above 0 and at most {_MOST_ALPHA:g}.")
+    if not 0 <= request.tolerance <= 1:
+        raise UsageError(f"tolerance is {request.tolerance:g}: it is a share, above 0 and at most 1.")
+    if request.min_pairs < 0:
+        raise UsageError(f"min_pairs is {request.min_pairs}: it has to be 1 or more.")
+
+
+def _rechecks(shadow: ShadowRecord, results: Results, service: str) -> Rechecks | None:
+    """Return what became of the mismatches that were asked again; None where none is."""
+    if not shadow.settings.recheck_rps:
+        return None
+
+    def counted(name: str) -> int:
+        return sum(n for (owner, tally), n in results.counts.items() if tally == name and service in {"", owner})
+
+    return Rechecks(
+        asked=counted("recheck_asked"),
+        vanished=counted("recheck_vanished"),
+        persisted=counted("recheck_persisted"),
+        failed=counted("recheck_failed"),
+        over_budget=counted("recheck_over_budget"),
+    )

@@ -27,6 +27,12 @@ class Policy:
     latency_floor_ms: float = 1.0
     shift_tolerance: float = 0.10
 
+    @classmethod
+    def asked(cls, *, min_pairs: int = 0, alpha: float = 0.0, tolerance: float = 0.0) -> "Policy":
+        """Return the policy with what somebody asked for; 0 asks for the default."""
+        given = {"min_pairs": min_pairs, "alpha": alpha, "tolerance": tolerance}
+        return cls(**{name: value for name, value in given.items() if value})  # type: ignore[arg-type]  # as above
+
     @property
     def error(self) -> float:
         """Return alpha as logarithms take it; of an alpha that is no number, the least."""

@@ -50,7 +50,10 @@ class ShadowRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleRecord:
-    """A rule of what is not to be reported; empty fields match everything. `id` 0 asks the store for one."""
+    """A rule of what is not to be reported; empty fields match everything. `id` 0 asks the store for one.
+
+    `expires` is the last day, YYYY-MM-DD; empty: never.
+    """
 
     id: int
     overlay: str = ""
@@ -60,6 +63,8 @@ class RuleRecord:
     kind: str = ""
     reason: str = ""
     created_ms: int = 0
+    owner: str = ""
+    expires: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
