@@ -1,0 +1,103 @@
+"""Bring findings of one endpoint together that have one cause, and say on which requests they appear.
+
+Discrepancies that always occur together are one group: their samples of pairs agree. Each is compared with the
+weightiest of its group, never with another member, so that a chain of small deviations does not make one of two causes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from microstax.diff.conditions import Condition, condition
+from microstax.diff.discrepancy import HEADER, SHAPE, STATUS, VALUE, Discrepancy
+from microstax.diff.endpoint import EndpointAggregate
+from microstax.diff.tally import Tally
+from microstax.model.difference import ShapeKind
+from microstax.model.ignore import SIGNATURE_KINDS
+
+TOGETHER: Final = 0.95
+"""How far two samples of pairs must agree (Jaccard), and two counts."""
+_IMPORTANCE: Final = {STATUS: 0, SHAPE: 1, VALUE: 2, HEADER: 3}
+_REPLACED: Final = frozenset({ShapeKind.MISSING.value, ShapeKind.EXTRA.value, ShapeKind.TYPE.value})
+
+
+@dataclass(frozen=True, slots=True)
+class FoundGroup:
+    """Discrepancies that come together, the most telling first; `count` pairs show it."""
+
+    members: tuple[Discrepancy, ...]
+    condition: Condition | None
+    count: int
+
+
+def group_findings(endpoint: EndpointAggregate, shown: Iterable[Discrepancy]) -> list[FoundGroup]:
+    """Return the discrepancies of an endpoint as groups, the weightiest first; each is in exactly one.
+
+    `shown` are those that are findings; what the endpoint does not know is left out.
+    """
+    found = [discrepancy for discrepancy in dict.fromkeys(shown) if discrepancy in endpoint.tallies]
+    ordered = sorted(found, key=lambda discrepancy: (-failures(endpoint.tallies[discrepancy]), discrepancy))
+    groups: list[list[Discrepancy]] = []
+    for discrepancy in ordered:
+        tally = endpoint.tallies[discrepancy]
+        for group in groups:
+            if are_together(endpoint.tallies[group[0]], tally):
+                group.append(discrepancy)
+                break
+        else:
+            groups.append([discrepancy])
+    return [_found(endpoint, group) for group in groups]
+
+
+def failures(tally: Tally) -> int:
+    """Return in how many pairs the branch alone was seen to differ."""
+    return tally.branch_only + tally.alone
+
+
+def are_together(first: Tally, second: Tally) -> bool:
+    """Tell whether two discrepancies of one endpoint occur in the same pairs, as far as samples and counts tell."""
+    counts = sorted((failures(first), failures(second)))
+    limit = min(first.seen.limit, second.seen.limit)
+    one, other = set(first.seen.up_to(limit)), set(second.seen.up_to(limit))
+    together = len(one & other)
+    return 0 < together >= TOGETHER * len(one | other) and counts[0] >= TOGETHER * counts[1]
+
+
+def subsumed(discrepancy: Discrepancy, others: Iterable[Discrepancy]) -> bool:
+    """Tell whether a finding says nothing that one of the `others`, which come together with it, does not say.
+
+    The signature of a value that differs itself, and what is inside of something that is missing, extra or of another
+    type. `others` should be findings of the same group: inside of something that is missing now and then, another cause
+    may change a value at other times.
+    """
+    return any(
+        (discrepancy.kind in SIGNATURE_KINDS and other[:3] == (VALUE, VALUE, discrepancy.place))
+        or (other.family == SHAPE and other.kind in _REPLACED and _is_inside(discrepancy, other.place))
+        for other in others
+        if other != discrepancy
+    )
+
+
+def _is_inside(discrepancy: Discrepancy, place: str) -> bool:
+    below = discrepancy.place.removeprefix(place)
+    return discrepancy.family in (SHAPE, VALUE) and below != discrepancy.place and below.startswith((".", "["))
+
+
+def _found(endpoint: EndpointAggregate, group: Sequence[Discrepancy]) -> FoundGroup:
+    tallies = [endpoint.tallies[discrepancy] for discrepancy in group]
+    members = sorted(
+        group, key=lambda discrepancy: (_IMPORTANCE.get(discrepancy.family, len(_IMPORTANCE)), discrepancy)
+    )
+    return FoundGroup(tuple(members), _condition(endpoint, tallies), max(tally.branch for tally in tallies))
+
+
+def _condition(endpoint: EndpointAggregate, tallies: Sequence[Tally]) -> Condition | None:
+    """Return the condition that separates; a pair passes if no member of the group holds it and could have.
+
+    All samples are cut where the first is no longer complete: beyond, a pair that is not in it may have failed.
+    """
+    limit = min(tally.seen.limit for tally in tallies)
+    failed = {pair for tally in tallies for pair in tally.seen.hashes}
+    failing = endpoint.requests.of(tallies[0].seen.hashes)
+    passing = endpoint.requests.of(pair for pair in endpoint.sample.up_to(limit) if pair not in failed)
+    return condition(failing, passing)
