@@ -7,7 +7,7 @@ the rarest are folded (endpoints into OTHER_ENDPOINT, discrepancies into a numbe
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgpack
 
@@ -24,6 +24,7 @@ from microstax.diff.samples import REQUESTS
 from microstax.diff.templates import Templates
 from microstax.diff.wire import Packed, data, items, mapping
 from microstax.errors import StorageError
+from microstax.model.difference import Difference
 from microstax.model.exchange import NotCompared, Request, Triple
 
 VERSION: Final = 1
@@ -44,6 +45,13 @@ class Outcome:
     paired: bool
     not_compared: NotCompared | None = None
     keep_as_example: bool = False
+
+
+class Sides(NamedTuple):
+    """In which ways branch and control differ from the baseline; `control` is None where no control answered."""
+
+    branch: tuple[Difference, ...]
+    control: tuple[Difference, ...] | None
 
 
 class ServiceAggregate:
@@ -101,12 +109,19 @@ class ServiceAggregate:
         )
         return frozenset(tally.example.pair for tally in tallies if tally.example is not None)
 
-    def add(self, triple: Triple, rules: Rules = DEFAULT_RULES) -> Outcome:
+    def differences(self, triple: Triple, rules: Rules = DEFAULT_RULES) -> Sides | None:
+        """Compare the exchanges of one request and count nothing; None where they do not become a pair as a whole."""
+        if why_not_compared(triple) is not None:
+            return None
+        path = self.templates.template(triple.baseline.request.path)
+        return self._compare(triple, f"{triple.baseline.request.method[:_METHOD]} {path}", rules)
+
+    def add(self, triple: Triple, rules: Rules = DEFAULT_RULES, *, sides: Sides | None = None) -> Outcome:
         """Compare the exchanges of one request and count. Never raises, whatever they hold.
 
         Of a pair whose body is truncated or cannot be decoded, status and headers are counted (it is one of the
         endpoint's pairs), and the outcome is not `paired`, with the reason. A branch that timed out counts in the
-        latencies alone.
+        latencies alone. `sides` are the differences to count where they are known already (see `differences`).
         """
         reason = why_not_compared(triple)
         if not is_pair(triple):
@@ -114,7 +129,8 @@ class ServiceAggregate:
                 self._endpoint(triple.baseline.request)[1].latencies.add_timeout()
             return Outcome(paired=False, not_compared=reason)
         name, endpoint = self._endpoint(triple.baseline.request)
-        kept = self._count(triple, endpoint, name, rules=rules)
+        found = self._compare(triple, name, rules) if sides is None else sides
+        kept = self._count(triple, found, endpoint, name, rules=rules)
         self._unchecked += 1
         if self._unchecked >= _CHECK_EVERY:
             self._limit()
@@ -168,15 +184,19 @@ class ServiceAggregate:
             made._at(name).merge(EndpointAggregate.unpack(endpoint))
         return made
 
-    def _count(self, triple: Triple, endpoint: EndpointAggregate, name: str, *, rules: Rules) -> bool:
+    def _compare(self, triple: Triple, name: str, rules: Rules) -> Sides:
         baseline, control = Answer(triple.baseline), usable_control(triple)
         align = Aligner(self.array_keys, name)
         branch = compare_answers(baseline, Answer(triple.branch), rules=rules, align=align)
         noise = None if control is None else compare_answers(baseline, Answer(control), rules=rules, align=align)
+        return Sides(branch, noise)
+
+    def _count(self, triple: Triple, sides: Sides, endpoint: EndpointAggregate, name: str, *, rules: Rules) -> bool:
+        control = usable_control(triple)
         context = context_of(triple.baseline.request, rules)
         may_show = self._may_show(name)
         describe = partial(features_of, triple.baseline.request, name.partition(" ")[2], rules)
-        kept = endpoint.add(branch, noise, pair=triple.id, context=context, may_show=may_show, describe=describe)
+        kept = endpoint.add(*sides, pair=triple.id, context=context, may_show=may_show, describe=describe)
         latencies = endpoint.latencies
         if latencies.add(triple.baseline, triple.branch, control, rules=rules, pair=triple.id, context=context):
             if may_show(SPIKE, 0):
