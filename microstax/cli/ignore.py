@@ -7,6 +7,8 @@ import click
 from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.listing import echo_facts, echo_json, echo_table, output_option, plain
 from microstax.cli.shape import Group, command
+from microstax.cli.suggest import suggest
+from microstax.cli.values import day
 from microstax.errors import UsageError
 from microstax.model.ignore import KINDS
 
@@ -14,7 +16,15 @@ if TYPE_CHECKING:
     from microstax.generated.management.microstax.management.v1 import IgnoreRule
 
 
-@click.group("ignore", cls=Group, examples=("microstax ignore add --path '$.generated_at'", "microstax ignore list"))
+@click.group(
+    "ignore",
+    cls=Group,
+    examples=(
+        "microstax ignore add --path '$.generated_at'",
+        "microstax ignore list",
+        "microstax ignore suggest shadow-test",
+    ),
+)
 def ignore() -> None:
     """Rules for differences that are meant to be there."""
 
@@ -23,7 +33,7 @@ def ignore() -> None:
     ignore,
     "add",
     examples=[
-        "microstax ignore add --path '$.generated_at' --reason 'a timestamp'",
+        "microstax ignore add --path '$.generated_at' --kind value --reason 'a timestamp' --expires 2027-03-01",
         "microstax ignore add --overlay shadow-test --service catalog --endpoint 'GET /products/{id}' --kind extra",
     ],
 )
@@ -38,6 +48,14 @@ def ignore() -> None:
     help=f"Only this kind of difference: {', '.join(KINDS)}.",
 )
 @click.option("--reason", default="", metavar="TEXT", help="Why; shown in the list of rules.")
+@click.option("--owner", default="", metavar="NAME", help="Who to ask about it; shown in the list of rules.")
+@click.option(
+    "--expires",
+    type=day,
+    default="",
+    metavar="DATE",
+    help="The last day, YYYY-MM-DD (UTC), or never.  [default: never]",
+)
 @output_option()
 @settings_options
 @pass_settings
@@ -50,6 +68,8 @@ def add(
     path: str,
     kind: str | None,
     reason: str,
+    owner: str,
+    expires: str,
     output: str,
 ) -> None:
     """Add a rule: what matches all of its options is counted as ignored and is no drift."""
@@ -58,7 +78,14 @@ def add(
     from microstax.api.methods import ADD_IGNORE_RULE
 
     request = ADD_IGNORE_RULE.request(
-        overlay=overlay, service=service, endpoint=endpoint, path=path, kind=kind or "", reason=reason
+        overlay=overlay,
+        service=service,
+        endpoint=endpoint,
+        path=path,
+        kind=kind or "",
+        reason=reason,
+        owner=owner,
+        expires=expires,
     )
     with settings.client() as client:
         made = client.call(ADD_IGNORE_RULE, request)
@@ -82,9 +109,9 @@ def list_rules(settings: Settings, *, overlay: str, output: str) -> None:
     if output == "json":
         echo_json(plain(rules))
         return
-    rows = [(str(rule.id), *(value or "any" for _, value in _facts(rule)[:-1]), rule.reason) for rule in rules]
+    rows = [(str(rule.id), *(value or "any" for _, value in _where(rule)), *_said(rule)) for rule in rules]
     echo_table(
-        ("RULE", "OVERLAY", "SERVICE", "ENDPOINT", "PATH", "KIND", "REASON"),
+        ("RULE", "OVERLAY", "SERVICE", "ENDPOINT", "PATH", "KIND", "EXPIRES", "OWNER", "REASON"),
         rows,
         empty="No ignore rule: 'microstax ignore add --path PATH --reason TEXT' makes one.",
     )
@@ -104,11 +131,21 @@ def remove(settings: Settings, *, rule: int) -> None:
 
 
 def _facts(rule: "IgnoreRule") -> tuple[tuple[str, str], ...]:
+    return (*_where(rule), ("expires", rule.expires or "never"), ("owner", rule.owner), ("reason", rule.reason))
+
+
+def _where(rule: "IgnoreRule") -> tuple[tuple[str, str], ...]:
     return (
         ("overlay", rule.overlay),
         ("service", rule.service),
         ("endpoint", rule.endpoint),
         ("path", rule.path),
         ("kind", rule.kind),
-        ("reason", rule.reason),
     )
+
+
+def _said(rule: "IgnoreRule") -> tuple[str, str, str]:
+    return rule.expires or "never", rule.owner, rule.reason
+
+
+ignore.add_command(suggest)

@@ -8,6 +8,9 @@ from typing import Final
 
 import click
 
+from microstax.errors import UsageError
+from microstax.model.ignore import expiry_of
+
 FILE: Final = click.Path(readable=False, allow_dash=True)
 """The path of a file: shells complete it; what is wrong with it says who reads or writes it."""
 _QUANTITY: Final = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z%]*)\s*", re.ASCII)
@@ -68,6 +71,15 @@ def duration(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise click.BadParameter(f"{text!r} is no duration: write it like 30s, 5m or 1h.")
     return seconds
+
+
+def day(text: str) -> str:
+    """Return the last day of a rule, YYYY-MM-DD, or nothing for `never`."""
+    try:
+        found = expiry_of(text.strip())
+    except UsageError as error:
+        raise click.BadParameter(error.message) from error
+    return found.isoformat() if found else ""
 
 
 def methods_list(text: str) -> tuple[str, ...]:
