@@ -8,7 +8,8 @@ from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.listing import aligned, echo_facts, echo_json, moment, output_option, plain
 from microstax.cli.shape import command
 from microstax.model.shadow import MILLION
-from microstax.report.text import number, percent, visible
+from microstax.report.figures import number, percent
+from microstax.report.text import visible
 
 if TYPE_CHECKING:
     from microstax.generated.management.microstax.management.v1 import (

@@ -1,34 +1,65 @@
 """The findings of an endpoint as one list of one form, most important first: every format prints this list."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from microstax.model.report import EndpointReport, HeaderFinding, ShapeFinding, StatusFinding, ValueFinding, Verdict
-from microstax.report.text import number, percent
+from microstax.model.report import (
+    EndpointReport,
+    HeaderFinding,
+    Judged,
+    ShapeFinding,
+    StatusFinding,
+    ValueFinding,
+    Verdict,
+)
+from microstax.report.figures import counted, e_value, more, number, percent
 
-VERDICT_ORDER: Final = ("different", "undecided", "not comparable", "same")
 NOTHING: Final = "(nothing)"
-_GROUPS: Final = ("status", "shape", "value", "header")
+NOISE: Final = "noise"
+DECLARED: Final = "expected"
+LABELS: Final = ("different", DECLARED, "undecided", "not comparable", NOISE)
+"""What a finding is called, most important first: one that noise explains is noise, a declared one expected."""
+_FAMILIES: Final = ("status", "shape", "value", "header")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One discrepancy, ready to print but not escaped. `rate` and `noise` are 0..1; a status has counts only.
 
-    `noise` is None where no control answered: nothing measured it.
+    `noise` is how often baseline and control showed it, None where no control answered: nothing measured it.
     """
 
-    group: str
+    family: str
     kind: str
     where: str
     baseline: str
     branch: str
-    count: int
+    judged: Judged
     rate: float | None
     noise: int | float | None
-    verdict: Verdict
-    pair: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on it."""
+        return self.judged["verdict"]
+
+    @property
+    def label(self) -> str:
+        """The verdict as people read it, one of LABELS."""
+        if self.verdict == "same":
+            return NOISE
+        return DECLARED if self.verdict == "different" and self.judged["expected"] else self.verdict
+
+    @property
+    def count(self) -> int:
+        """How many pairs show it."""
+        return self.judged["count"]
+
+    @property
+    def pair(self) -> str:
+        """The id of a pair that shows it; may be empty."""
+        return self.judged["pair"]
 
     @property
     def change(self) -> str:
@@ -38,20 +69,19 @@ class Finding:
         return f"{self.baseline or NOTHING} -> {self.branch or NOTHING}"
 
     @property
-    def label(self) -> str:
-        """The verdict as people read it: a finding that noise explains is called that."""
-        return "noise" if self.verdict == "same" else self.verdict
+    def name(self) -> str:
+        """What it is about: `type $.items[].price`, `status 200 -> 500`."""
+        return f"{self.kind} {self.where or self.change}".strip()
+
+    @property
+    def share(self) -> str:
+        """The rate as text; empty for a status."""
+        return "" if self.rate is None else percent(self.rate)
 
     @property
     def times(self) -> str:
         """How often: `12 times (1.5%)`."""
-        share = f" ({self.share})" if self.share else ""
-        return f"{number(self.count)} {'time' if self.count == 1 else 'times'}{share}"
-
-    @property
-    def share(self) -> str:
-        """The rate as text."""
-        return "" if self.rate is None else percent(self.rate)
+        return counted(self.count, "time") + (f" ({self.share})" if self.share else "")
 
     @property
     def noise_text(self) -> str:
@@ -60,65 +90,86 @@ class Finding:
             return "not measured"
         return number(self.noise) if isinstance(self.noise, int) and self.rate is None else percent(self.noise)
 
+    @property
+    def evidence(self) -> str:
+        """The evidence against noise as text; empty where there is none to tell."""
+        evidence = self.judged["evidence"]
+        return "" if evidence is None or self.verdict == "same" else e_value(evidence)
+
+    @property
+    def excess(self) -> str:
+        """How much more often the branch shows it than the control: `excess 3.2%, at most 4.1%`; may be empty."""
+        excess, high = self.judged["excess"], self.judged["excess_high"]
+        if excess is None:
+            return ""
+        return f"excess {percent(excess)}" + (f", at most {percent(high)}" if high is not None else "")
+
+    @property
+    def needs(self) -> str:
+        """How many more requests decide it; empty where it is decided or more would not help."""
+        return more(self.judged["needs"], self.judged["needs_minutes"]) if self.verdict == "undecided" else ""
+
+    @property
+    def figures(self) -> list[str]:
+        """Everything that was counted, in the order in which every format shows it."""
+        contexts = self.judged["contexts"]
+        found = [
+            f"{self.times} on {counted(contexts, 'distinct request')}" if contexts else self.times,
+            f"noise {self.noise_text}",
+            self.evidence,
+            self.excess,
+            self.needs,
+        ]
+        return [part for part in found if part]
+
 
 def findings(endpoint: EndpointReport) -> list[Finding]:
     """Return the endpoint's findings: drift before doubt before noise, status before shape before values."""
-    found = sorted(_all(endpoint), key=_importance)
-    measured = endpoint["latency"]["control"] is not None
-    return found if measured else [replace(one, noise=None) for one in found]
+    return sorted(_all(endpoint), key=importance)
 
 
-def _importance(finding: Finding) -> tuple[int, int, int, str, str]:
-    verdict = VERDICT_ORDER.index(finding.verdict)
-    return verdict, _GROUPS.index(finding.group), -finding.count, finding.where, finding.kind
+def importance(finding: Finding) -> tuple[int, int, int, str, str]:
+    """Return what findings are sorted by."""
+    family = _FAMILIES.index(finding.family)
+    return LABELS.index(finding.label), family, -finding.count, finding.where, finding.kind
 
 
 def _all(endpoint: EndpointReport) -> Iterator[Finding]:
-    yield from map(_status, endpoint["status"])
-    yield from map(_shape, endpoint["shape"])
-    yield from map(_value, endpoint["values"])
-    yield from map(_header, endpoint["headers"])
+    measured = endpoint["latency"]["control"] is not None
+    for status in endpoint["status"]:
+        yield _status(status, measured=measured)
+    for shape in endpoint["shape"]:
+        yield _rated(shape, family="shape", kind=shape["kind"], where=shape["path"], measured=measured)
+    for value in endpoint["values"]:
+        yield _rated(value, family="value", kind=value["kind"], where=value["path"], measured=measured)
+    for header in endpoint["headers"]:
+        yield _rated(header, family="header", kind=f"header {header['kind']}", where=header["name"], measured=measured)
 
 
-def _status(found: StatusFinding) -> Finding:
+def _status(found: StatusFinding, *, measured: bool) -> Finding:
     return Finding(
-        group="status",
+        family="status",
         kind="grpc status" if found.get("grpc") else "status",
         where="",
         baseline=str(found["baseline"]),
         branch=str(found["branch"]),
-        count=found["count"],
+        judged=found,
         rate=None,
-        noise=found["noise"],
-        verdict=found["verdict"],
-        pair=found["pair"],
+        noise=found["noise"] if measured else None,
     )
 
 
-def _shape(found: ShapeFinding) -> Finding:
-    rated = _rated(found, group="shape", kind=found["kind"], where=found["path"])
-    return replace(rated, baseline=found["baseline"], branch=found["branch"])
-
-
-def _value(found: ValueFinding) -> Finding:
-    return _rated(found, group="value", kind="value", where=found["path"])
-
-
-def _header(found: HeaderFinding) -> Finding:
-    return _rated(found, group="header", kind=f"header {found['kind']}", where=found["name"])
-
-
-def _rated(found: ShapeFinding | ValueFinding | HeaderFinding, *, group: str, kind: str, where: str) -> Finding:
-    """Return a finding that has a rate, without what became of what."""
+def _rated(
+    found: ShapeFinding | ValueFinding | HeaderFinding, *, family: str, kind: str, where: str, measured: bool
+) -> Finding:
+    """Return a finding that has a rate."""
     return Finding(
-        group=group,
+        family=family,
         kind=kind,
         where=where,
-        baseline="",
-        branch="",
-        count=found["count"],
+        baseline=found["baseline"],
+        branch=found["branch"],
+        judged=found,
         rate=found["rate"],
-        noise=found["noise_rate"],
-        verdict=found["verdict"],
-        pair=found["pair"],
+        noise=found["noise_rate"] if measured else None,
     )

@@ -1,21 +1,27 @@
 """The report as JUnit XML: a test suite a service, a test case an endpoint, so that any CI shows it as tests.
 
-A different endpoint is a failure, an undecided or not comparable one is skipped: neither passed nor failed.
+An endpoint that differs in a way that nobody declared is a failure; one that is undecided or cannot be compared is
+skipped: neither passed nor failed. A declared change is a test case as well, which fails where it did not appear.
+A slower endpoint passes, since a gate fails on latency only where that is asked for; its output says so.
 """
 
 from collections.abc import Iterable
 from xml.etree import ElementTree as ET  # it only writes
 
 from microstax.model.report import EndpointReport, ReportDocument, ServiceReport
-from microstax.report import summary
-from microstax.report.findings import findings
-from microstax.report.text import number, visible
+from microstax.report import declared, latencies, summary
+from microstax.report.figures import counted
+from microstax.report.findings import Finding, findings
+from microstax.report.groups import clusters, noise
+from microstax.report.ranking import standing
+from microstax.report.text import visible
 
 
 def render_junit(document: ReportDocument) -> str:
     """Return the XML document."""
     root = ET.Element("testsuites", name=visible(f"{document['overlay']} against {document['baseline']}"))
     suites = [_suite(root, document, service) for service in document["services"]]
+    suites += [_expected(root, document)] if document["expected"] else []
     if not any(len(suite.findall("testcase")) for suite in suites):
         _nothing(root, document)
     _count(root, root.iter("testcase"))
@@ -26,17 +32,10 @@ def render_junit(document: ReportDocument) -> str:
 def _suite(root: ET.Element, document: ReportDocument, service: ServiceReport) -> ET.Element:
     suite = ET.SubElement(root, "testsuite", name=visible(service["service"]), timestamp=visible(document["since"]))
     properties = ET.SubElement(suite, "properties")
-    facts = (
-        ("verdict", document["verdict"]),
-        ("coverage", summary.coverage_sum(document)),
-        ("accuracy", summary.accuracy(document)),
-        ("noise", summary.noise_source(document)),
-        ("not mirrored", summary.skipped(document)),
-        ("blocked", summary.blocked(document)),
-    )
-    for name, value in facts:
-        if value:
-            ET.SubElement(properties, "property", name=name, value=visible(value))
+    facts = [("verdict", document["verdict"]), *(("reason", reason) for reason in summary.why(document))]
+    rules = [("ignored", line.sentence) for line in declared.ignored(document)]
+    for name, value in (*facts, *summary.facts(document), *rules):
+        ET.SubElement(properties, "property", name=name, value=visible(value))
     for endpoint in service["endpoints"]:
         _case(suite, service["service"], endpoint)
     _count(suite, suite.iter("testcase"))
@@ -44,40 +43,61 @@ def _suite(root: ET.Element, document: ReportDocument, service: ServiceReport) -
 
 
 def _case(suite: ET.Element, service: str, endpoint: EndpointReport) -> None:
-    name = visible(endpoint["endpoint"])
-    case = ET.SubElement(suite, "testcase", classname=visible(service), name=name)
-    text = "\n".join(_lines(endpoint))
-    if endpoint["verdict"] == "different":
-        drift = sum(finding.verdict == "different" for finding in findings(endpoint))
-        message = f"{drift} {'finding' if drift == 1 else 'findings'} in {number(endpoint['pairs'])} pairs"
-        ET.SubElement(case, "failure", type="different", message=message).text = text
-        return
-    if endpoint["verdict"] != "same":
-        ET.SubElement(case, "skipped", message=f"{endpoint['verdict']} after {number(endpoint['pairs'])} pairs")
-    ET.SubElement(case, "system-out").text = text
+    case = ET.SubElement(suite, "testcase", classname=visible(service), name=visible(endpoint["endpoint"]))
+    if standing(endpoint) == "different":
+        drift = sum(finding.label == "different" for finding in findings(endpoint))
+        affected = f", on {summary.affected(endpoint)}" if endpoint["failing_contexts"] else ""
+        message = f"{counted(drift, 'finding')} in {counted(endpoint['pairs'], 'pair')}{affected}"
+        failure = ET.SubElement(case, "failure", type="different", message=visible(message))
+        failure.text = "\n".join(visible(found.name) for found in findings(endpoint) if found.label == "different")
+    elif endpoint["verdict"] not in {"same", "different"}:
+        needs = summary.endpoint_needs(endpoint)
+        message = f"{endpoint['verdict']} after {counted(endpoint['pairs'], 'pair')}{f': {needs}' if needs else ''}"
+        ET.SubElement(case, "skipped", message=message)
+    ET.SubElement(case, "system-out").text = "\n".join(map(visible, _lines(endpoint)))
 
 
 def _lines(endpoint: EndpointReport) -> list[str]:
-    lines = [f"{number(endpoint['pairs'])} pairs"]
-    for found in findings(endpoint):
-        what = " ".join(part for part in (found.label, found.kind, found.where, found.change) if part)
-        lines.append(visible(f"{what}: {found.times}, noise {found.noise_text}, pair {found.pair}"))
+    lines = [f"{counted(endpoint['pairs'], 'pair')}: {summary.standing_text(endpoint)}"]
+    for cluster in clusters(endpoint):
+        lines += [cluster.sentence] if cluster.sentence else []
+        lines += [_line(finding) for finding in cluster.findings]
+    lines += [_line(finding) for finding in noise(endpoint)]
     if share := summary.accuracy(endpoint):
         lines.append(f"accuracy {share}")
+    if needs := summary.endpoint_needs(endpoint):
+        lines.append(f"{needs} decide it")
     latency = endpoint["latency"]
-    if summary.measured(latency):
-        quantiles = (summary.quantile(latency, name) for name in ("p50", "p90", "p99"))
-        parts = (*quantiles, summary.effects(latency), summary.spikes(latency))
-        lines.append(visible(f"latency {latency['verdict']}: {'; '.join(part for part in parts if part)}"))
+    if latencies.measured(latency):
+        lines.append(f"latency {latency['verdict']}: {latencies.summary(latency)}")
     return lines
+
+
+def _line(finding: Finding) -> str:
+    what = " ".join(part for part in (finding.label, finding.kind, finding.where, finding.change) if part)
+    pair = [f"pair {finding.pair}"] if finding.pair else []
+    return f"{what}: {', '.join([*finding.figures, *pair])}"
+
+
+def _expected(root: ET.Element, document: ReportDocument) -> ET.Element:
+    """Write a case a declared change: the branch is made for it, so it has to appear."""
+    suite = ET.SubElement(root, "testsuite", name="expected changes", timestamp=visible(document["since"]))
+    for line in declared.expected(document):
+        case = ET.SubElement(suite, "testcase", classname="expected changes", name=visible(line.name))
+        if line.state == "missing":
+            ET.SubElement(case, "failure", type="missing", message=visible(line.result))
+        elif line.state == "undecided":
+            ET.SubElement(case, "skipped", message=visible(line.result))
+        ET.SubElement(case, "system-out").text = visible(line.sentence)
+    _count(suite, suite.iter("testcase"))
+    return suite
 
 
 def _nothing(root: ET.Element, document: ReportDocument) -> None:
     """Write a skipped case: an empty file would read as success in most CIs."""
     suite = ET.SubElement(root, "testsuite", name="traffic")
     case = ET.SubElement(suite, "testcase", classname=visible(document["overlay"]), name="any pair")
-    reasons = visible(" ".join(document["reasons"])) or "nothing was compared yet"
-    message = f"{document['verdict']}: {reasons}"
+    message = visible(f"{document['verdict']}: {' '.join(summary.why(document))}")
     ET.SubElement(case, "skipped", message=message)
     ET.SubElement(case, "system-out").text = visible(summary.coverage_sum(document))
     _count(suite, [case])

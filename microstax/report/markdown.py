@@ -1,110 +1,176 @@
-"""The report as GitHub-flavoured Markdown, for a comment on a pull request."""
+"""The report as GitHub-flavoured Markdown, for a comment on a pull request.
 
-import re
-from collections.abc import Iterator, Sequence
+Short at first sight: the verdict, why, and a table of what is not the same; the rest is folded. A comment may have
+65,536 characters, so what is past LIMIT is left out, endpoints first, and a note says so.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from typing import Final
 
-from microstax.model.report import EndpointReport, Latency, ReportDocument
-from microstax.report import summary
-from microstax.report.findings import Finding, findings
-from microstax.report.text import number, visible
+from microstax.model.report import EndpointReport, ReportDocument
+from microstax.report import declared, latencies, summary
+from microstax.report.figures import counted, number
+from microstax.report.findings import Finding
+from microstax.report.groups import clusters, noise
+from microstax.report.markdown_text import code, escaped
+from microstax.report.ranking import ranked
+from microstax.report.text import visible
 
-_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~&@!])")
-_TICKS: Final = re.compile(r"`+")
+LIMIT: Final = 60_000
+_ROWS: Final = 40
+_MANY: Final = 100
+_SHORT: Final = 300
+_FINDINGS: Final = ("Verdict", "Kind", "Where", "Baseline -> branch", "How often", "Pair")
+_SAME: Final = ("Service", "Endpoint", "Verdict", "Pairs", "Noise", "p50", "p90", "p99")
+_QUANTILES: Final = ("Latency, ms", "Baseline", "Branch", "Control", "Effect")
 
 
 def render_markdown(document: ReportDocument) -> str:
-    """Return the report as Markdown, everything captured escaped."""
-    return "\n".join([*_head(document), *_endpoints(document), *_ignored(document)]) + "\n"
-
-
-def escaped(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    return _SPECIAL.sub(r"\\\1", visible(text))
-
-
-def code(text: str) -> str:
-    """Return the text as a code span, also in a table, whatever backticks and bars it has."""
-    shown = visible(text).replace("|", r"\|")
-    if not shown.strip():
-        return ""
-    fence = "`" * (max((len(run) for run in _TICKS.findall(shown)), default=0) + 1)
-    blank = " " if shown[0] in "` " or shown[-1] in "` " else ""
-    return f"{fence}{blank}{shown}{blank}{fence}"
+    """Return the report as Markdown of at most LIMIT characters, everything captured escaped."""
+    loud = [one for one in ranked(document) if not summary.is_quiet(one[1])]
+    quiet = [one for one in ranked(document) if summary.is_quiet(one[1])]
+    blocks = [_folded(_title(service, endpoint), _endpoint(endpoint)) for service, endpoint in loud]
+    if quiet:
+        blocks.append(_folded(f"{counted(len(quiet), 'endpoint')} the same", _same(quiet)))
+    start = [*_head(document), *_overview(loud, len(quiet)), *_declared(document)]
+    parts = ["\n".join([*start, *_folded("Coverage, noise and policy", _table(("", ""), _facts(document)))])]
+    left = LIMIT - _SHORT - len(parts[0])
+    for index, block in enumerate("\n".join(lines) for lines in blocks):
+        left -= len(block) + 1
+        if left < 0:
+            missing = counted(len(blocks) - index, "part")
+            parts.append(f"_{missing} left out here: the html and json formats have everything._")
+            break
+        parts.append(block)
+    return "\n".join(parts).rstrip("\n")[: LIMIT - 1] + "\n"
 
 
 def _head(document: ReportDocument) -> Iterator[str]:
+    first, *others = summary.why(document)
     yield f"## {escaped(summary.title(document))}"
+    yield from ["", f"**{escaped(_cut(first))}**", ""]
+    yield from (f"- {escaped(_cut(reason))}" for reason in others[:_ROWS])
+    yield from [""] if others else []
+    yield escaped(summary.coverage_sum(document))
     yield ""
-    for reason in document["reasons"]:
-        yield f"- {escaped(reason)}"
-    yield from [""] if document["reasons"] else []
-    facts = (
-        ("Since", document["since"]),
-        ("Coverage", summary.coverage_sum(document)),
-        ("Accuracy", summary.accuracy(document)),
-        ("Noise", summary.noise_source(document)),
-        ("Not mirrored", summary.skipped(document)),
-        ("Blocked", summary.blocked(document)),
-    )
-    yield from _table(("", ""), [(f"**{name}**", escaped(value)) for name, value in facts if value])
 
 
-def _endpoints(document: ReportDocument) -> Iterator[str]:
-    for service in document["services"]:
+def _facts(document: ReportDocument) -> list[tuple[str, str]]:
+    return [(f"**{name}**", escaped(value)) for name, value in summary.facts(document)]
+
+
+def _overview(loud: Sequence[tuple[str, EndpointReport]], quiet: int) -> Iterator[str]:
+    """Yield a row an endpoint that is worth a look, and how many are not."""
+    if loud:
+        headers = ("Service", "Endpoint", "Verdict", "Pairs", "Affected", "What")
+        yield from _table(headers, [_overview_row(*one) for one in loud[:_ROWS]])
         yield ""
-        yield f"### {escaped(service['service'])}"
-        for endpoint in service["endpoints"]:
-            yield ""
-            yield from _endpoint(endpoint)
+    rest = [f"{number(len(loud) - _ROWS)} more like these"] if len(loud) > _ROWS else []
+    rest += [f"{counted(quiet, 'endpoint')} {'is' if quiet == 1 else 'are'} the same"] if quiet else []
+    yield from [f"{'; '.join(rest)}.", ""] if rest else []
+
+
+def _overview_row(service: str, endpoint: EndpointReport) -> tuple[str, ...]:
+    found = [finding for cluster in clusters(endpoint) for finding in cluster.findings]
+    what = (
+        code(_cut(found[0].name, 80)) + (f" and {number(len(found) - 1)} more" if len(found) > 1 else "")
+        if found
+        else ""
+    )
+    needs = summary.endpoint_needs(endpoint)
+    return (
+        code(_cut(service, 60)),
+        code(_cut(endpoint["endpoint"], 120)),
+        f"**{summary.standing_text(endpoint)}**",
+        number(endpoint["pairs"]),
+        summary.affected(endpoint),
+        "; ".join(part for part in (what, needs) if part),
+    )
+
+
+def _same(endpoints: Sequence[tuple[str, EndpointReport]]) -> Iterator[str]:
+    """Yield a row an endpoint that nobody has to look at."""
+    rows = []
+    for service, endpoint in endpoints[:_MANY]:
+        noisy = noise(endpoint)
+        quantiles = {row.name: f"{row.baseline} -> {row.branch}" for row in latencies.rows(endpoint["latency"])}
+        rows.append(
+            (
+                code(_cut(service, 60)),
+                code(_cut(endpoint["endpoint"], 120)),
+                summary.standing_text(endpoint),
+                number(endpoint["pairs"]),
+                counted(len(noisy), "difference") if noisy else "",
+                *(quantiles.get(name, "") for name in latencies.NAMES),
+            )
+        )
+    yield from _table(_SAME, rows)
+    yield from ["", f"{number(len(endpoints) - _MANY)} more."] if len(endpoints) > _MANY else []
+
+
+def _declared(document: ReportDocument) -> Iterator[str]:
+    """Yield what of the declared changes and rules needs a look, and fold the rest."""
+    lines = [*declared.expected(document), *declared.ignored(document)]
+    shown = [line for line in lines if line.state in {"missing", "expired", "news"}]
+    yield from (f"- **{line.state}**: {escaped(_cut(line.sentence))}" for line in shown[:_ROWS])
+    yield from [""] if shown else []
+    rest = [line for line in lines if line not in shown]
+    if rest:
+        yield from _folded(
+            "Expected changes and ignore rules", [f"- {escaped(_cut(one.sentence))}" for one in rest[:_ROWS]]
+        )
+
+
+def _title(service: str, endpoint: EndpointReport) -> str:
+    """Return the line of a folded endpoint: HTML, since Markdown means nothing in a summary."""
+    name = escape(visible(_cut(f"{service} {endpoint['endpoint']}")))
+    return f"<code>{name}</code>: {summary.standing_text(endpoint)}, {counted(endpoint['pairs'], 'pair')}"
 
 
 def _endpoint(endpoint: EndpointReport) -> Iterator[str]:
-    share = summary.accuracy(endpoint)
-    aside = f", accuracy {escaped(share)}" if share else ""
-    yield f"#### {code(endpoint['endpoint'])}: **{summary.standing(endpoint)}**"
-    yield ""
-    yield f"{number(endpoint['pairs'])} pairs{aside}"
-    found = findings(endpoint)
-    if found:
-        yield ""
-        headers = ("Verdict", "Kind", "Where", "Baseline -> branch", "Count", "Rate", "Noise", "Pair")
-        yield from _table(headers, [_row(finding) for finding in found])
-    yield from _latency(endpoint["latency"])
+    for text in (summary.accuracy(endpoint), summary.endpoint_needs(endpoint)):
+        yield from [escaped(text), ""] if text else []
+    loose: list[Finding] = []
+    for cluster in clusters(endpoint):
+        if cluster.sentence:
+            yield from [escaped(cluster.sentence), "", *_table(_FINDINGS, map(_row, cluster.findings)), ""]
+        else:
+            loose += cluster.findings
+    if loose := [*loose, *noise(endpoint)]:
+        yield from [*_table(_FINDINGS, map(_row, loose)), ""]
+    latency = endpoint["latency"]
+    if latencies.measured(latency):
+        yield from _table(_QUANTILES, [_quantiles(row) for row in latencies.rows(latency)])
+        notes = [latencies.compared_with(latency), *latencies.asides(latency), latencies.spike_pairs(latency)]
+        yield from ["", f"Latency **{latency['verdict']}**: {escaped('; '.join(filter(None, notes)))}", ""]
 
 
 def _row(finding: Finding) -> tuple[str, ...]:
     return (
-        f"**{finding.verdict}**" if finding.verdict == "different" else finding.label,
+        f"**{finding.label}**" if finding.label == "different" else finding.label,
         escaped(finding.kind),
-        code(finding.where),
-        code(finding.change),
-        number(finding.count),
-        finding.share,
-        finding.noise_text,
+        code(_cut(finding.where)),
+        code(_cut(finding.change)),
+        escaped(", ".join(finding.figures)),
         code(finding.pair),
     )
 
 
-def _latency(latency: Latency) -> Iterator[str]:
-    if not summary.measured(latency):
-        return
-    quantiles = (summary.quantile(latency, name) for name in ("p50", "p90", "p99"))
-    parts = [part for part in (*quantiles, summary.effects(latency), summary.spikes(latency)) if part]
-    yield ""
-    yield f"Latency: **{latency['verdict']}**; {escaped('; '.join(parts))}"
+def _quantiles(row: latencies.QuantileRow) -> tuple[str, ...]:
+    return row.name, row.baseline, row.branch, row.control, row.effect
 
 
-def _ignored(document: ReportDocument) -> Iterator[str]:
-    rules = summary.ignored(document)
-    if rules:
-        yield ""
-        yield "### Ignored by rule"
-        yield ""
-        yield from (f"- {escaped(rule)}" for rule in rules)
+def _cut(text: str, limit: int = _SHORT) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+def _folded(title: str, lines: Iterable[str]) -> list[str]:
+    """Return lines that are shown on demand; GitHub wants a blank line between HTML and Markdown."""
+    return [f"<details><summary>{title}</summary>", "", *lines, "", "</details>", ""]
+
+
+def _table(headers: Sequence[str], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
     yield f"| {' | '.join(headers)} |"
     yield f"|{'---|' * len(headers)}"
     for row in rows:

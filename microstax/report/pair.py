@@ -16,8 +16,9 @@ from microstax.model.difference import (
     StatusDifference,
 )
 from microstax.model.exchange import Exchange, Headers, Request, Response, Triple
+from microstax.report.figures import milliseconds, number
 from microstax.report.sides import side_by_side
-from microstax.report.text import milliseconds, number, visible, wrap
+from microstax.report.text import visible, wrap
 
 _SHOWN_BINARY: Final = 256
 

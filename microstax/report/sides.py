@@ -47,14 +47,15 @@ def side_by_side(left: Sequence[str], right: Sequence[str], *, width: int, colou
     """Return the lines of both sides in two columns; long equal stretches are cut to their ends."""
     half = (width - 3) // 2
     lines: list[str] = []
-    for a, mark, b in _shortened(list(rows(left, right))):
+    for a, mark, b in shortened(list(rows(left, right))):
         for part_a, part_b in zip_longest(wrap(visible(a), half), wrap(visible(b), half), fillvalue=""):
             line = f"{pad(part_a, half)} {mark} {part_b}".rstrip()
             lines.append(f"\x1b[33m{line}\x1b[0m" if colour and mark != " " else line)
     return lines
 
 
-def _shortened(found: list[Row]) -> Iterator[Row]:
+def shortened(found: list[Row]) -> Iterator[Row]:
+    """Yield the rows with long equal stretches cut to their ends."""
     marked = [index for index, row in enumerate(found) if row[1] != " "]
     near = {index + step for index in marked for step in range(-_CONTEXT, _CONTEXT + 1)}
     hidden = 0

@@ -1,12 +1,18 @@
-"""The sentences of a report that are the same in every format: coverage that adds up, accuracy, latency, noise."""
+"""The sentences about a whole report that are the same in every format: coverage that adds up, policy, rechecks."""
 
-from collections.abc import Mapping
 from typing import Final
 
-from microstax.model.report import Effect, EndpointReport, Latency, Quantiles, ReportDocument
-from microstax.report.text import counted, milliseconds, number, percent
+from microstax.model.report import EndpointReport, ReportDocument
+from microstax.report.figures import counted, listed, more, number, percent, threshold
+from microstax.report.findings import DECLARED
+from microstax.report.ranking import is_slower, standing
 
-_RULE_KEYS: Final = ("service", "endpoint", "path", "kind")
+_FALLBACK: Final = {
+    "same": "Nothing differs beyond noise.",
+    "different": "The branch differs beyond noise.",
+    "undecided": "There is not enough traffic for a verdict yet.",
+    "not comparable": "Nothing that was mirrored could be compared.",
+}
 
 
 def title(document: ReportDocument) -> str:
@@ -14,33 +20,73 @@ def title(document: ReportDocument) -> str:
     return f"{document['overlay']} against {document['baseline']}: {document['verdict'].upper()}"
 
 
-def standing(endpoint: EndpointReport) -> str:
+def why(document: ReportDocument) -> list[str]:
+    """Return the sentences that say why, the weightiest first; never empty."""
+    return document["reasons"] or [_FALLBACK[document["verdict"]]]
+
+
+def facts(document: ReportDocument) -> list[tuple[str, str]]:
+    """Return what is known about the report as a whole, as (name, sentence); what there is nothing of is left out."""
+    found = (
+        ("since", document["since"]),
+        ("coverage", coverage_sum(document)),
+        ("rate", rate(document)),
+        ("accuracy", accuracy(document)),
+        ("noise", noise_source(document)),
+        ("rechecks", rechecks(document)),
+        ("policy", policy(document)),
+        ("not mirrored", skipped(document)),
+        ("blocked", blocked(document)),
+    )
+    return [(name, text) for name, text in found if text]
+
+
+def standing_text(endpoint: EndpointReport) -> str:
     """Return an endpoint's verdict, with the latency's beside it where the branch is slower: `same, slower`."""
-    slower = endpoint["latency"]["verdict"] == "slower"
-    return f"{endpoint['verdict']}, slower" if slower else endpoint["verdict"]
+    verdict = standing(endpoint)
+    verdict = endpoint["verdict"] if verdict == "slower" else verdict
+    if endpoint["latency"]["verdict"] == "slower":
+        return f"{verdict}, slower"
+    return f"{verdict}, spikes" if is_slower(endpoint) else verdict
+
+
+def endpoint_needs(endpoint: EndpointReport) -> str:
+    """Return how many more requests decide the endpoint; empty where it is decided or nobody can tell."""
+    return more(endpoint["needs"], endpoint["needs_minutes"]) if endpoint["verdict"] == "undecided" else ""
+
+
+def coverage_parts(document: ReportDocument) -> list[tuple[str, int]]:
+    """Return what became of the mirrored requests: `compared` first, then the reasons, largest first."""
+    coverage = document["coverage"]
+    lost = sorted(coverage["not_compared"].items(), key=lambda item: (-item[1], item[0]))
+    return [("compared", coverage["paired"]), *lost]
 
 
 def coverage_sum(document: ReportDocument) -> str:
     """Return the sum that must add up: mirrored = compared + what was not, by reason."""
-    coverage = document["coverage"]
-    reasons = sorted(coverage["not_compared"].items(), key=lambda item: (-item[1], item[0]))
-    parts = [f"{number(coverage['paired'])} compared", *(f"{number(count)} {reason}" for reason, count in reasons)]
-    return f"{number(coverage['mirrored'])} mirrored = {' + '.join(parts)}"
+    parts = " + ".join(f"{number(count)} {name}" for name, count in coverage_parts(document))
+    return f"{number(document['coverage']['mirrored'])} mirrored = {parts}"
+
+
+def rate(document: ReportDocument) -> str:
+    """Return how many pairs a minute bring; empty where that is unknown."""
+    pairs = document["pairs_per_minute"]
+    return "" if pairs is None else f"{pairs:,.1f} pairs a minute"
 
 
 def skipped(document: ReportDocument) -> str:
     """Return what was not mirrored and why; empty where everything was."""
     coverage = document["coverage"]
-    parts = [f"{counted(coverage['skipped_methods'].items())} (method)"] if coverage["skipped_methods"] else []
+    parts = [f"{listed(coverage['skipped_methods'].items())} (method)"] if coverage["skipped_methods"] else []
     if others := coverage.get("skipped"):
-        parts.append(counted(others.items()))
+        parts.append(listed(others.items()))
     return ", ".join(parts)
 
 
 def blocked(document: ReportDocument) -> str:
     """Return what the bridge stopped; empty where it stopped nothing."""
     calls = document["coverage"]["blocked_calls"]
-    return f"{number(calls)} unsafe {'call' if calls == 1 else 'calls'} of the branch to the baseline" if calls else ""
+    return f"{counted(calls, 'unsafe call')} of the branch to the baseline" if calls else ""
 
 
 def accuracy(part: ReportDocument | EndpointReport) -> str:
@@ -57,62 +103,39 @@ def noise_source(document: ReportDocument) -> str:
     if not document["services"]:
         return ""
     if document["calibrated"]:
-        return "measured on a second copy of the baseline"
+        return "measured on a control: a second answer of the baseline"
     return "uncalibrated: no control ran, so what varies by itself was guessed from its format"
 
 
-def quantile(latency: Latency, name: str) -> str:
-    """Return `p50 12.1 -> 12.4 ms (control 12.2)` for the quantile; empty where nothing was measured."""
-    sides: list[Quantiles] = [latency["baseline"], latency["branch"]]
-    baseline, branch = (_at(side, name) for side in sides)
-    if baseline is None and branch is None:
+def policy(document: ReportDocument) -> str:
+    """Return how sure the verdicts are."""
+    chosen = document["policy"]
+    hypotheses = f"{number(chosen['hypotheses'])} {'hypothesis' if chosen['hypotheses'] == 1 else 'hypotheses'}"
+    return (
+        f"alpha {chosen['alpha']:g} over {hypotheses}, tolerance {threshold(chosen['tolerance'])}, "
+        f"latency tolerance {threshold(chosen['latency_tolerance'])}, "
+        f"at least {counted(chosen['min_pairs'], 'pair')} an endpoint"
+    )
+
+
+def rechecks(document: ReportDocument) -> str:
+    """Return what came of asking again; empty where nothing is asked again."""
+    found = document["rechecks"]
+    if found is None:
         return ""
-    control = _at(latency["control"], name) if latency["control"] else None
-    aside = f" (control {milliseconds(control)})" if control is not None else ""
-    return f"{name} {milliseconds(baseline)} -> {milliseconds(branch)} ms{aside}"
+    parts = [f"{number(found['persisted'])} persisted"]
+    parts += [f"{number(found['failed'])} could not be asked"] if found["failed"] else []
+    parts += [f"{number(found['over_budget'])} more were over the budget"] if found["over_budget"] else []
+    what = f"{number(found['vanished'])} of {counted(found['asked'], 'mismatch')}".replace("mismatchs", "mismatches")
+    return f"{what} vanished when asked again, {', '.join(parts)}"
 
 
-def effect(name: str, found: Effect) -> str:
-    """Return `p50 x1.04 (0.98..1.10)`: branch over reference, with its interval; empty where it is unknown."""
-    if found["ratio"] is None:
-        return ""
-    interval = "" if found["low"] is None or found["high"] is None else f" ({found['low']:.2f}..{found['high']:.2f})"
-    return f"{name} x{found['ratio']:.2f}{interval}"
+def affected(endpoint: EndpointReport) -> str:
+    """Return `298 of 600 distinct requests`; empty where none is."""
+    failing = endpoint["failing_contexts"]
+    return f"{number(failing)} of {counted(endpoint['contexts'], 'distinct request')}" if failing else ""
 
 
-def effects(latency: Latency) -> str:
-    """Return the effects on both quantiles; empty where both are unknown."""
-    parts = (effect("p50", latency["effect"]["p50"]), effect("p99", latency["effect"]["p99"]))
-    return ", ".join(part for part in parts if part)
-
-
-def spikes(latency: Latency) -> str:
-    """Return how often only the branch was slow, and a pair to look at; empty where it never was."""
-    if not latency["spikes"]:
-        return ""
-    pair = f", pair {latency['spike_pair']}" if latency.get("spike_pair") else ""
-    return f"{number(latency['spikes'])} {'spike' if latency['spikes'] == 1 else 'spikes'}{pair}"
-
-
-def measured(latency: Latency) -> bool:
-    """Tell whether there is any latency to show."""
-    return any(quantile(latency, name) for name in ("p50", "p90", "p99"))
-
-
-def ignored(document: ReportDocument) -> list[str]:
-    """Return a line a rule: what it matches, how much it hid, and why."""
-    return [_ignored(rule) for rule in document.get("ignored", [])]
-
-
-def _ignored(rule: Mapping[str, str | int]) -> str:
-    where = " ".join(f"{key} {rule[key]}" for key in _RULE_KEYS if rule.get(key))
-    findings, count = int(rule.get("findings", 0)), int(rule.get("count", 0))
-    reason = f" ({rule['reason']})" if rule.get("reason") else ""
-    hid = f"{number(findings)} {'finding' if findings == 1 else 'findings'}, seen {number(count)} times"
-    return f"{where}: {hid}{reason}"
-
-
-def _at(side: Quantiles, name: str) -> float | None:
-    if name == "p50":
-        return side["p50"]
-    return side["p90"] if name == "p90" else side["p99"]
+def is_quiet(endpoint: EndpointReport) -> bool:
+    """Tell whether there is nothing about the endpoint that anybody has to read."""
+    return standing(endpoint) in {"same", DECLARED} and endpoint["latency"]["verdict"] in {"same", "undecided"}

@@ -1,33 +1,48 @@
-"""The report for a terminal: verdict first, then the sum of what was compared, then the findings, drift first.
+"""The report for a terminal: verdict first, then the sum of what was compared, then the endpoints, the worst first.
 
 Readable at 80 columns; a wider terminal gets a finding on one line. Colour only where it is asked for, and never
-as the only sign of anything.
+as the only sign of anything. An endpoint about which nothing has to be read takes one or two lines.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from microstax.model.report import EndpointReport, Latency, ReportDocument
-from microstax.report import summary
-from microstax.report.findings import Finding, findings
-from microstax.report.text import cells, number, pad, visible, wrap
+from microstax.model.report import EndpointReport, ReportDocument
+from microstax.report import declared, summary
+from microstax.report.figures import counted
+from microstax.report.findings import Finding
+from microstax.report.groups import clusters, noise
+from microstax.report.ranking import ranked
+from microstax.report.table_latency import latency_lines, latency_sentence
+from microstax.report.text import cells, pad, visible, wrap
 
 MIN_WIDTH: Final = 40
 _LABEL: Final = 13
-_COLOURS: Final = {"different": "31", "slower": "31", "undecided": "33", "same": "32", "faster": "32"}
+_COLOURS: Final = {
+    "different": "31",
+    "slower": "31",
+    "missing": "31",
+    "undecided": "33",
+    "expired": "33",
+    "news": "33",
+    "same": "32",
+    "faster": "32",
+    "expected": "36",
+}
 _INDENT: Final = "  "
 _ONE_LINE: Final = 120
+_NOISE_SHOWN: Final = 4
 
 
 def render_table(document: ReportDocument, *, width: int = 80, colour: bool = False) -> str:
     """Return the report as lines of at most `width` columns (words that must be copied whole may be cut in pieces)."""
     page = _Page(max(width, MIN_WIDTH), colour)
     lines = [*page.head(document)]
-    for service in document["services"]:
-        for endpoint in service["endpoints"]:
-            lines += ["", *page.endpoint(service["service"], endpoint)]
-    lines += [""] if document.get("ignored") else []
-    lines += [line for rule in summary.ignored(document) for line in page.fact("ignored", rule)]
+    for service, endpoint in ranked(document):
+        lines += ["", *page.endpoint(service, endpoint)]
+    for label, found in (("expected", declared.expected(document)), ("ignored", declared.ignored(document))):
+        lines += [""] if found else []
+        lines += [line for one in found for line in page.fact(label, one.sentence, one.state)]
     return "\n".join(lines) + "\n"
 
 
@@ -47,84 +62,95 @@ class _Page:
     def head(self, document: ReportDocument) -> Iterator[str]:
         for line in wrap(visible(summary.title(document)), self.width):
             yield self.strong(self.paint(line, document["verdict"]))
-        for reason in document["reasons"]:
-            yield from (_INDENT + line for line in wrap(visible(reason), self.width - 2))
-        facts = (
-            ("since", document["since"]),
-            ("coverage", summary.coverage_sum(document)),
-            ("accuracy", summary.accuracy(document)),
-            ("noise", summary.noise_source(document)),
-            ("not mirrored", summary.skipped(document)),
-            ("blocked", summary.blocked(document)),
-        )
+        for reason in summary.why(document):
+            yield from self.indented(reason)
         yield ""
-        for name, text in facts:
-            yield from self.fact(name, text) if text else ()
+        for name, text in summary.facts(document):
+            yield from self.fact(name, text)
 
-    def fact(self, name: str, text: str) -> Iterator[str]:
+    def fact(self, name: str, text: str, state: str = "") -> Iterator[str]:
         label = pad(name, _LABEL)
         for line in wrap(visible(text), self.width - _LABEL):
-            yield f"{label}{line}"
+            yield f"{self.paint(label, state)}{line}"
             label = " " * _LABEL
 
+    def indented(self, text: str, indent: str = _INDENT) -> Iterator[str]:
+        yield from (indent + line for line in wrap(visible(text), self.width - len(indent)))
+
     def endpoint(self, service: str, endpoint: EndpointReport) -> Iterator[str]:
+        yield from self.heading(service, endpoint)
+        if needs := summary.endpoint_needs(endpoint):
+            yield from self.indented(f"{needs} decide it")
+        for cluster in clusters(endpoint):
+            indent = _INDENT
+            if cluster.sentence:
+                yield from self.indented(cluster.sentence)
+                indent = 2 * _INDENT
+            yield from self.findings(cluster.findings, indent)
+        if found := noise(endpoint):
+            yield from self.labelled("noise", _noise(found), "same")
+        if endpoint["failing_contexts"]:
+            yield from self.labelled("accuracy", summary.accuracy(endpoint), "")
+        yield from self.latency(endpoint)
+
+    def heading(self, service: str, endpoint: EndpointReport) -> Iterator[str]:
         name = visible(f"{service}  {endpoint['endpoint']}")
-        pairs = f"{number(endpoint['pairs'])} {'pair' if endpoint['pairs'] == 1 else 'pairs'}"
-        standing = summary.standing(endpoint)
-        tail = f"{pairs}  {standing}"
-        room = self.width - cells(tail) - 2
+        pairs, standing = counted(endpoint["pairs"], "pair"), summary.standing_text(endpoint)
+        room = self.width - cells(f"{pairs}  {standing}") - 2
         *first, last = wrap(name, room) if cells(name) <= room else [*wrap(name, self.width), ""]
         yield from (self.strong(line) for line in first)
-        shown = f"{pairs}  {self.paint(standing, endpoint['verdict'])}"
-        yield f"{self.strong(pad(last, room))}  {shown}"
-        found = findings(endpoint)
-        widths = [max((len(word) for word in column), default=0) for column in zip(*map(_words, found), strict=True)]
-        for finding in found:
-            yield from self.finding(finding, widths)
-        if share := summary.accuracy(endpoint):
-            yield from (_INDENT + line for line in self._labelled("accuracy", share))
-        yield from self.latency(endpoint["latency"])
+        yield f"{self.strong(pad(last, room))}  {pairs}  {self.paint(standing, endpoint['verdict'])}"
 
-    def finding(self, finding: Finding, widths: Sequence[int]) -> Iterator[str]:
+    def findings(self, found: Sequence[Finding], indent: str) -> Iterator[str]:
+        widths = [max(len(word) for word in column) for column in zip(*map(_words, found), strict=True)]
+        for finding in found:
+            yield from self.finding(finding, widths, indent)
+
+    def finding(self, finding: Finding, widths: Sequence[int], indent: str) -> Iterator[str]:
         """Yield what it is, and how often: on one line where it fits a wide terminal, else below each other."""
         words = [pad(word, width) for word, width in zip(_words(finding), widths, strict=True)]
-        lead = f"{_INDENT}{self.paint(words[0], finding.verdict)}  {words[1]}  "
-        room = self.width - sum(widths) - 6
+        lead = f"{indent}{self.paint(words[0], finding.label)}  {words[1]}  "
+        room = self.width - sum(widths) - 4 - len(indent)
         parts = [visible(part) for part in (finding.where, finding.change) if part]
         joined = "  ".join(parts)
-        short = f"{finding.times}, noise {finding.noise_text}"
-        figures = f"{short}, pair {visible(finding.pair)}" if finding.pair else short
-        # Noise is there to be checked, not to be looked into: rather than a second line it gets no pair.
-        fitting = [figures] if self.width >= _ONE_LINE else [short] if finding.verdict == "same" else []
-        for tail in fitting:
-            if cells(joined) + cells(tail) + 2 <= room:
-                yield f"{lead}{pad(joined, room - cells(tail) - 2)}  {tail}"
-                return
+        pair = [f"pair {visible(finding.pair)}"] if finding.pair else []
+        figures = ", ".join([*finding.figures, *pair])
+        if self.width >= _ONE_LINE and cells(joined) + cells(figures) + 2 <= room:
+            yield f"{lead}{pad(joined, room - cells(figures) - 2)}  {figures}"
+            return
         for line in _pieces(parts, joined, room):
             yield f"{lead}{line}".rstrip()
             lead = " " * (self.width - room)
-        yield from (f"      {line}" for line in wrap(figures, self.width - 6))
+        yield from self.indented(figures, indent + 4 * " ")
 
-    def latency(self, latency: Latency) -> Iterator[str]:
-        if not summary.measured(latency):
+    def latency(self, endpoint: EndpointReport) -> Iterator[str]:
+        latency = endpoint["latency"]
+        if summary.is_quiet(endpoint) and (sentence := latency_sentence(latency)):
+            yield from self.labelled(f"latency {latency['verdict']}", sentence, latency["verdict"])
             return
         label = f"latency {latency['verdict']}"
-        quantiles = [text for name in ("p50", "p90", "p99") if (text := summary.quantile(latency, name))]
-        text = "; ".join(part for part in (*quantiles, summary.effects(latency), summary.spikes(latency)) if part)
-        first = True
-        for line in self._labelled(label, text):
-            yield _INDENT + (self.paint(line, latency["verdict"]) if first else line)
-            first = False
+        for line in latency_lines(latency, self.width - _LATENCY):
+            yield f"{_INDENT}{self.paint(pad(label, _LATENCY - 2), latency['verdict'] if label else '')}{line}"
+            label = ""
 
-    def _labelled(self, label: str, text: str) -> Iterator[str]:
-        width = 19
-        for line in wrap(visible(text), self.width - width - len(_INDENT)):
-            yield f"{pad(label, width)}{line}"
+    def labelled(self, label: str, text: str, verdict: str) -> Iterator[str]:
+        for line in wrap(visible(text), self.width - _LATENCY):
+            yield f"{_INDENT}{self.paint(pad(label, _LATENCY - 2), verdict if label else '')}{line}"
             label = ""
 
 
+_LATENCY: Final = 21
+
+
 def _words(finding: Finding) -> tuple[str, str]:
-    return finding.label, finding.kind
+    return finding.label, visible(finding.kind)
+
+
+def _noise(found: Sequence[Finding]) -> str:
+    """Return the findings that noise explains in one sentence: they are there to be checked, not to be looked into."""
+    parts = [f"{one.name} ({one.times}, noise {one.noise_text})" for one in found[:_NOISE_SHOWN]]
+    parts += [f"{len(found) - _NOISE_SHOWN} more"] if len(found) > _NOISE_SHOWN else []
+    return ", ".join(parts)
 
 
 def _pieces(parts: Sequence[str], joined: str, room: int) -> list[str]:

@@ -1,11 +1,10 @@
-"""Text that is safe to show, and how numbers are written, the same in every format.
+"""Text that is safe to show, the same in every format.
 
 Everything that came over the wire (paths, header values, bodies) may hold terminal escape sequences, bidirectional
 overrides or bytes that are no text. `visible` makes them harmless and keeps them recognisable.
 """
 
 import unicodedata
-from collections.abc import Iterable
 
 
 def visible(text: str) -> str:
@@ -53,29 +52,3 @@ def _cut(text: str, width: int) -> int:
         if used > width:
             return max(1, index)
     return len(text)
-
-
-def number(count: int) -> str:
-    """Return a count with its thousands apart: 12,345."""
-    return f"{count:,}"
-
-
-def percent(rate: float) -> str:
-    """Return a rate of 0..1 as a percentage; what is neither none nor all never reads as 0% or 100%."""
-    if rate in {0.0, 1.0}:
-        return f"{rate:.0%}"
-    return f"{min(max(rate * 100, 0.1), 99.9):.1f}%"
-
-
-def milliseconds(value: float | None) -> str:
-    """Return a time in ms with three significant digits, or a dash where nothing was measured."""
-    if value is None:
-        return "-"
-    digits = 2 if value < 10 else 1 if value < 100 else 0  # noqa: PLR2004  # decimal orders of magnitude
-    return f"{value:,.{digits}f}"
-
-
-def counted(counts: Iterable[tuple[str, int]]) -> str:
-    """Return `POST 34, PUT 2` for the pairs, largest first."""
-    ordered = sorted(counts, key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{visible(name)} {number(count)}" for name, count in ordered)
