@@ -9,7 +9,7 @@ from typing import Final
 
 MOST_PAIRS: Final = 10_000_000
 """Further away than this nothing is estimated."""
-_STEPS: Final = 30
+_STEPS: Final = 24
 
 
 def log_evidence_below(excess: float, *, b: float, c: float, triples: float, finest: int) -> float:

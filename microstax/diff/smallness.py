@@ -4,7 +4,14 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from microstax.diff.betting import MOST_PAIRS, excess_below, finest_stake, log_evidence_below, times_until_below
+from microstax.diff.betting import (
+    MOST_PAIRS,
+    clean_triples,
+    excess_below,
+    finest_stake,
+    log_evidence_below,
+    times_until_below,
+)
 from microstax.diff.counts import Counts, Policy
 
 _HALVINGS: Final = 5
@@ -67,6 +74,8 @@ class Smallness:
         """Return about how many times the traffic of today make it hold, inf if it never does."""
         if self._sampled:
             return least_factor(lambda factor: self._sampled_high(factor) <= self._tolerance, MOST_PAIRS / self._pairs)
+        if not any(self._directions[0]):
+            return clean_triples(self._tolerance, finest=self._finest, alpha=self._alpha) / self._triples
         return max(
             times_until_below(self._tolerance, b=b, c=c, triples=self._triples, finest=self._finest, alpha=self._alpha)
             for b, c in self._directions
