@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check-proto tests test-envoys bench proto schema format setup clean
+.PHONY: help demo test lint type check-proto tests test-envoys bench bench-verdicts proto schema format setup clean
 
 help: ## Explain every target
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## The whole story on a small shop: set up, mirror live traffic, print the report, check it
 	@$(BIN)/microstax demo
@@ -42,6 +42,9 @@ test-envoys: $(READY) ## Run the Envoy tests against every supported Envoy versi
 
 bench: $(READY) ## Print the budgets of ARCHITECTURE.md with what this machine measures
 	@$(BIN)/python tests/bench/run.py
+
+bench-verdicts: $(READY) ## Simulate how often verdicts err and how soon they find drift, beside Diffy's rule
+	@$(BIN)/python tests/bench/bench_verdicts.py
 
 proto: $(READY) ## Generate microstax/generated from proto/
 	@$(BIN)/python proto/generate.py
