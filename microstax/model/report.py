@@ -34,49 +34,46 @@ class Judged(TypedDict):
 
 
 class StatusFinding(Judged):
-    """A pair of status codes; `noise` is how often baseline and control showed it."""
+    """A pair of status codes (`grpc`: of grpc-status); `noise` is how often baseline and control showed it."""
 
     baseline: int
     branch: int
-    grpc: NotRequired[bool]
+    grpc: bool
     noise: int
 
 
-class ShapeFinding(Judged):
-    """A shape discrepancy; `kind` is a ShapeKind."""
+class Rated(Judged):
+    """What every finding but a status has: `rate` is its share of the pairs, `noise_rate` that of the triples.
 
-    kind: str
-    path: str
-    baseline: str
-    branch: str
-    rate: float
-    noise_rate: float
-
-
-class ValueFinding(Judged):
-    """A value discrepancy at `path` (`$` for a whole body that is no JSON).
-
-    `kind` is `value`, or what of the value's signature differs: `format`, `length_class`, `sign`, `magnitude`, `shift`.
-    `baseline` and `branch` are an example's values, short.
+    `baseline` and `branch` are what stood on the sides, of an example and short; empty where there was nothing.
     """
 
     kind: str
-    path: str
     baseline: str
     branch: str
     rate: float
     noise_rate: float
 
 
-class HeaderFinding(Judged):
+class ShapeFinding(Rated):
+    """A shape discrepancy; `kind` is a ShapeKind, `baseline` and `branch` are types, lengths or places."""
+
+    path: str
+
+
+class ValueFinding(Rated):
+    """A value discrepancy at `path` (`$` for a whole body that is no JSON).
+
+    `kind` is `value`, or what of the value's signature differs: `format`, `length_class`, `sign`, `magnitude`, `shift`.
+    """
+
+    path: str
+
+
+class HeaderFinding(Rated):
     """A header discrepancy; `kind` is a HeaderKind."""
 
     name: str
-    kind: str
-    baseline: str
-    branch: str
-    rate: float
-    noise_rate: float
 
 
 class Group(TypedDict):
@@ -233,8 +230,8 @@ class Rechecks(TypedDict):
 class IgnoredRule(TypedDict):
     """What one ignore rule did. `origin` says where it stands (`rule 3`, `microstax.yaml:12`); `expires` is YYYY-MM-DD.
 
-    It hid `findings`, which `count` pairs show; an `expired` rule hides nothing. `signature` lists in which ways what it
-    hides differs, `news` those of them that the rule does not list, where it lists any.
+    It hid `findings`, which `count` pairs show; an `expired` rule hides nothing. `signature` lists in which ways what
+    it hides differs, `news` those of them that the rule does not list, where it lists any.
     """
 
     origin: str
@@ -253,7 +250,7 @@ class IgnoredRule(TypedDict):
 
 
 class ExpectedReport(TypedDict):
-    """What became of one declared change: it `appeared`, is `missing` though there was enough traffic, or `undecided`."""
+    """What became of a declared change: it `appeared`, is `missing` though there was enough traffic, or `undecided`."""
 
     origin: str
     service: str
@@ -279,7 +276,7 @@ class PolicyReport(TypedDict):
 class ReportDocument(TypedDict):
     """The whole report. `since` is RFC 3339; `calibrated` is False where no control measured the noise.
 
-    `pairs_per_minute` is the rate since then, None where it is unknown. `rechecks` is None where nothing is asked again.
+    `pairs_per_minute` is the rate since then, None where that is unknown; `rechecks` None where none is.
     """
 
     overlay: str
