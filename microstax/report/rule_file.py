@@ -58,16 +58,19 @@ def _comments(one: Suggestion) -> Iterator[str]:
 
 
 def _entry(rule: IgnoreRule) -> list[str]:
-    lines = [_line({key: value}) for key, value in _fields(rule).items() if value]
+    lines = [f"{key}: {_scalar(value)}" for key, value in _fields(rule).items() if value]
     lines.append(f"expires: {_last_day(rule)}")
     if rule.signature:
-        listed = yaml.safe_dump(list(rule.signature), default_flow_style=True, width=_WIDE, allow_unicode=True)
-        lines.append(f"signature: {listed.strip()}")
+        lines.append(f"signature: [{', '.join(map(_scalar, rule.signature))}]")
     return [f"{'  - ' if number == 0 else '    '}{line}" for number, line in enumerate(lines)]
 
 
-def _line(field: dict[str, str]) -> str:
-    return str(yaml.safe_dump(field, default_flow_style=False, width=_WIDE, allow_unicode=True)).strip()
+def _scalar(text: str) -> str:
+    """Return a text as YAML, also inside a list in brackets; what does not print is written as an escape."""
+    if not text.isprintable():
+        return str(yaml.safe_dump(text, default_style='"', width=_WIDE)).strip()
+    listed = str(yaml.safe_dump([text], default_flow_style=True, width=_WIDE, allow_unicode=True))
+    return listed.strip().removeprefix("[").removesuffix("]")
 
 
 def _fields(rule: IgnoreRule) -> dict[str, str]:

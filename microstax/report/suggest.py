@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final, NamedTuple
 
+from microstax.blueprint.rules import MAX_LENGTH
 from microstax.errors import UsageError
 from microstax.model.ignore import IgnoreRule
 from microstax.model.report import EndpointReport, HeaderFinding, ReportDocument, ShapeFinding, ValueFinding, Verdict
@@ -124,7 +125,9 @@ def _by(findings: list[_Finding], name: str) -> dict[str, list[_Finding]]:
 
 
 def _is_clean(scope: _Scope, kept: list[_Finding]) -> bool:
-    """Tell whether a rule can be made that hides nothing of `kept`."""
+    """Tell whether a rule can be made, and written down, that hides nothing of `kept`."""
+    if any(len(text) > MAX_LENGTH or "\0" in text for text in scope):
+        return False
     try:
         rule = IgnoreRule(**scope._asdict())
     except UsageError:  # a header's name that is none came over the wire
