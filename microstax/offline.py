@@ -13,7 +13,7 @@ from typing import BinaryIO, Final
 
 from microstax.blueprint.rules import RuleFile
 from microstax.diff import Policy, ReportInput, ServiceAggregate, build_report, compare_triple
-from microstax.diff.discrepancy import discrepancy_of
+from microstax.diff.deviations import discrepancy_of
 from microstax.errors import InvalidFileError, NotFoundError
 from microstax.model.exchange import Triple
 from microstax.model.record import PairFileHeader, StoredPair, read_pair_file

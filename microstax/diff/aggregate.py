@@ -6,7 +6,6 @@ the rarest are folded (endpoints into OTHER_ENDPOINT, discrepancies into a numbe
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, NamedTuple
 
 import msgpack
@@ -15,19 +14,21 @@ from microstax.diff.array_keys import ArrayKeys
 from microstax.diff.arrays import Aligner
 from microstax.diff.compare import Answer, compare_answers, is_pair, usable_control, why_not_compared
 from microstax.diff.contexts import context_of
+from microstax.diff.counting import MayShow
+from microstax.diff.deviations import Found
 from microstax.diff.discrepancy import SPIKE, Discrepancy
-from microstax.diff.endpoint import EndpointAggregate, MayShow
+from microstax.diff.endpoint import EndpointAggregate
 from microstax.diff.features import features_of
 from microstax.diff.hashes import hash64
+from microstax.diff.latency import SPIKES_SHOWN
 from microstax.diff.rules import DEFAULT_RULES, Rules
 from microstax.diff.samples import REQUESTS
 from microstax.diff.templates import Templates
 from microstax.diff.wire import Packed, data, items, mapping
 from microstax.errors import StorageError
-from microstax.model.difference import Difference
 from microstax.model.exchange import NotCompared, Request, Triple
 
-VERSION: Final = 1
+VERSION: Final = 2
 ENDPOINTS: Final = 128
 OTHER_ENDPOINT: Final = "* {other}"
 ALL_TALLIES: Final = 4_096
@@ -50,8 +51,8 @@ class Outcome:
 class Sides(NamedTuple):
     """In which ways branch and control differ from the baseline; `control` is None where no control answered."""
 
-    branch: tuple[Difference, ...]
-    control: tuple[Difference, ...] | None
+    branch: Found
+    control: Found | None
 
 
 class ServiceAggregate:
@@ -107,7 +108,7 @@ class ServiceAggregate:
             for endpoint in self.endpoints.values()
             for tally in (*endpoint.tallies.values(), endpoint.latencies.spikes)
         )
-        return frozenset(tally.example.pair for tally in tallies if tally.example is not None)
+        return frozenset(example.pair for tally in tallies for example in tally.examples)
 
     def differences(self, triple: Triple, rules: Rules = DEFAULT_RULES) -> Sides | None:
         """Compare the exchanges of one request and count nothing; None where they do not become a pair as a whole."""
@@ -195,13 +196,19 @@ class ServiceAggregate:
         control = usable_control(triple)
         context = context_of(triple.baseline.request, rules)
         may_show = self._may_show(name)
-        describe = partial(features_of, triple.baseline.request, name.partition(" ")[2], rules)
-        kept = endpoint.add(*sides, pair=triple.id, context=context, may_show=may_show, describe=describe)
+        kept = endpoint.add(
+            sides.branch,
+            sides.control,
+            pair=triple.id,
+            context=context,
+            may_show=may_show,
+            describe=lambda: features_of(triple.baseline.request, name.partition(" ")[2], rules),
+        )
         latencies = endpoint.latencies
         if latencies.add(triple.baseline, triple.branch, control, rules=rules, pair=triple.id, context=context):
-            if may_show(SPIKE, 0):
+            if any(may_show(SPIKE._replace(detail=str(number)), 0) for number in range(SPIKES_SHOWN)):
                 return True
-            latencies.spikes.example = None
+            latencies.spikes.take_back(triple.id)
         return kept
 
     def _may_show(self, endpoint: str) -> MayShow:

@@ -7,9 +7,9 @@ is a text where the baseline has JSON; a cut text or binary is another one. Each
 from enum import StrEnum
 from typing import Any, Final
 
-from microstax.diff.hashes import short_hash
 from microstax.diff.json_text import NotJsonError, parse
 from microstax.diff.rules import Rules
+from microstax.diff.variations import Variation
 from microstax.diff.walk import Align, Walk
 from microstax.model.difference import BodyDifference, BodyKind, Difference
 from microstax.model.exchange import Exchange
@@ -51,10 +51,6 @@ class Body:
         """The JSON document, once `content` has said JSON."""
         return self._document
 
-    def described(self) -> str:
-        """Return size and hash, for what has no parts to name."""
-        return f"{len(self.data)} bytes, hash {short_hash(self.data)}"
-
     def _read(self, rules: Rules) -> Content:
         if not self.data:
             return Content.EMPTY
@@ -77,7 +73,7 @@ class Body:
         return True
 
 
-def compare_bodies(base: Body, other: Body, *, rules: Rules, align: Align) -> tuple[Difference, ...]:
+def compare_bodies(base: Body, other: Body, *, rules: Rules, align: Align) -> tuple[Difference | Variation, ...]:
     """Return how two bodies differ. Never raises, whatever the bytes."""
     if base.data == other.data:
         return ()
@@ -87,7 +83,7 @@ def compare_bodies(base: Body, other: Body, *, rules: Rules, align: Align) -> tu
     if before is Content.JSON:
         return Walk(rules, align).run(base.document, other.document)
     kind = BodyKind.TEXT if before is Content.TEXT else BodyKind.BINARY
-    return (BodyDifference(kind, base.described(), other.described()),)
+    return (Variation.of_body(kind, base.data, other.data),)
 
 
 def _media_type(exchange: Exchange) -> str:

@@ -7,6 +7,7 @@ from microstax.diff.arrays import Aligner
 from microstax.diff.bodies import Body, compare_bodies
 from microstax.diff.headers import compare_headers
 from microstax.diff.rules import DEFAULT_RULES, Rules
+from microstax.diff.variations import Variation
 from microstax.diff.walk import Align
 from microstax.model.difference import Difference, StatusDifference
 from microstax.model.exchange import Exchange, NotCompared, Response, Triple
@@ -45,22 +46,22 @@ def compare(baseline: Exchange, branch: Exchange, rules: Rules = DEFAULT_RULES) 
     Answers of different status classes (200 and 500) differ in their status and in nothing else: that their bodies
     differ too is no news. Never raises, whatever the answers hold.
     """
-    return compare_answers(Answer(baseline), Answer(branch), rules=rules, align=_PLAIN)
+    return _for_people(compare_answers(Answer(baseline), Answer(branch), rules=rules, align=_PLAIN))
 
 
 def compare_triple(triple: Triple, rules: Rules = DEFAULT_RULES) -> TripleComparison:
     """Compare all exchanges of one request."""
     reason = why_not_compared(triple)
     baseline, control = Answer(triple.baseline), usable_control(triple)
-    return TripleComparison(
-        branch=compare_answers(baseline, Answer(triple.branch), rules=rules, align=_PLAIN) if is_pair(triple) else (),
-        control=None if control is None else compare_answers(baseline, Answer(control), rules=rules, align=_PLAIN),
-        not_compared=reason,
-    )
+    branch, noise = triple.branch if is_pair(triple) else None, None
+    found = () if branch is None else compare_answers(baseline, Answer(branch), rules=rules, align=_PLAIN)
+    if control is not None:
+        noise = _for_people(compare_answers(baseline, Answer(control), rules=rules, align=_PLAIN))
+    return TripleComparison(branch=_for_people(found), control=noise, not_compared=reason)
 
 
-def compare_answers(base: Answer, other: Answer, *, rules: Rules, align: Align) -> tuple[Difference, ...]:
-    """Compare two answers as `compare` does; `align` pairs the elements of arrays."""
+def compare_answers(base: Answer, other: Answer, *, rules: Rules, align: Align) -> tuple[Difference | Variation, ...]:
+    """Compare two answers as `compare` does; `align` pairs the elements of arrays. Other values come as Variation."""
     left, right = base.exchange.response, other.exchange.response
     if left is None or right is None:
         return ()
@@ -105,6 +106,10 @@ def usable_control(triple: Triple) -> Exchange | None:
     if control is None or control.response is None or control.response.local_reason is not None:
         return None
     return None if control.response.truncated or control.response.encoded else control
+
+
+def _for_people(found: tuple[Difference | Variation, ...]) -> tuple[Difference, ...]:
+    return tuple(one.difference() if isinstance(one, Variation) else one for one in found)
 
 
 def _compare_status(left: Response, right: Response) -> tuple[StatusDifference, ...]:

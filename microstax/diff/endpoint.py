@@ -1,29 +1,27 @@
 """All that is counted about one endpoint."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Final
 
-from microstax.diff.clocks import is_reading
-from microstax.diff.discrepancy import HEADER, Discrepancy, discrepancy_of
+from microstax.diff.counting import Counting, MayShow
+from microstax.diff.deviations import Deviations, Found
+from microstax.diff.discrepancy import Discrepancy, plain
 from microstax.diff.distinct import Distinct
-from microstax.diff.formats import format_of
 from microstax.diff.hashes import hash64
 from microstax.diff.latency import Latencies
 from microstax.diff.samples import DESCRIBED_PAIRS, ENDPOINT_PAIRS, REQUESTS, Requests, Sample
-from microstax.diff.tally import Example, Tally
+from microstax.diff.signatures import FORMAT
+from microstax.diff.tally import Tally
 from microstax.diff.wire import Packed, count, items, text
-from microstax.model.difference import Difference
+from microstax.model.ignore import SIGNATURE_KINDS
 
 CONTEXTS: Final = 512
-TALLIES: Final = 128
+TALLIES: Final = 256
 """Discrepancies that are kept of one endpoint; twice as many while a flush lasts."""
-_SIDES_SHOWN: Final = 200
 
 Describe = Callable[[], tuple[str, ...]]
 """Returns the features of the request at hand; it is asked only for pairs that enter a sample."""
-MayShow = Callable[[Discrepancy, int], bool]
-"""(discrepancy, rank): whether an example of it is wanted."""
 
 
 class EndpointAggregate:
@@ -54,8 +52,8 @@ class EndpointAggregate:
 
     def add(
         self,
-        branch: tuple[Difference, ...],
-        control: tuple[Difference, ...] | None,
+        branch: Found,
+        control: Found | None,
         *,
         pair: str,
         context: int,
@@ -72,31 +70,28 @@ class EndpointAggregate:
             if wanted:
                 self.requests.describe(number, describe())
             return False
-        noise = _more_than_readings(control) if control else set()
-        kept = False
-        for discrepancy, difference in _by_discrepancy(branch).items():
-            reading = control is not None and is_reading(difference)
-            if reading and discrepancy in noise:
-                continue  # the control's alone, below; taken the other way round it would be the branch's alone
-            tally, sides = self._tally(discrepancy), _sides(difference)
-            before = tally.example
-            if control is None:
-                tally.add_alone(pair, context, sides, formatted=_is_formatted(discrepancy, sides))
-                wanted |= tally.seen.take(number)
-            elif reading or discrepancy in noise:
-                tally.add_both(pair, sides)
-                noise.discard(discrepancy)
-            else:
-                tally.add_branch(pair, context, sides)
-                wanted |= tally.seen.take(number)
-            kept |= _settle_example(tally, before, discrepancy, may_show)
-        for discrepancy in noise:
-            self._tally(discrepancy).control_only += 1
-        if wanted:
+        counting = Counting(self._tally, pair=pair, context=context, number=number, may_show=may_show)
+        if control is None:
+            counting.alone(Deviations(branch))
+        else:
+            counting.triple(Deviations(branch), Deviations(control))
+        if wanted or counting.wanted:
             self.requests.describe(number, describe())
         if len(self.tallies) > 2 * TALLIES or len(self.requests) > 2 * REQUESTS:
             self.limit(TALLIES)
-        return kept
+        return counting.kept
+
+    def is_offset(self, discrepancy: Discrepancy) -> bool:
+        """Tell whether an aspect of a value says nothing, since processes are set apart there (see Origins).
+
+        That numbers are larger or texts longer is no news then. That their format is another one is, unless each
+        process has one value for ever.
+        """
+        kind = discrepancy.kind
+        if kind not in SIGNATURE_KINDS:
+            return False
+        tally = self.tallies.get(plain(discrepancy))
+        return tally is None or (tally.origins.is_offset and (kind != FORMAT or tally.origins.are_few))
 
     def merge(self, other: "EndpointAggregate") -> None:
         """Add another one's counts."""
@@ -119,18 +114,18 @@ class EndpointAggregate:
 
     def limit_requests(self, most: int) -> None:
         """Forget what the requests were like that no sample holds, and beyond `most` those that serve least."""
-        self.requests = self.requests.kept(self._described(), most)
+        self.requests = self.requests.kept(self._described(most), most)
 
-    def _described(self) -> Iterator[int]:
-        """Yield the pairs whose requests should be described, the ones first that serve most.
+    def _described(self, most: int) -> Iterator[int]:
+        """Yield the pairs whose requests should be described, those first that serve most if only `most` can be.
 
         Half of the endpoint's own; then those of the discrepancies that noise explains least, which share them if they
         come together; then the other half.
         """
-        own = self.sample.hashes
+        own, first = self.sample.hashes, min(ENDPOINT_PAIRS, most) // 2
         ordered = sorted(self.tallies.items(), key=lambda item: (-item[1].unexplained, item[0]))
         seen = (pair for _, tally in ordered for pair in tally.seen.hashes[:DESCRIBED_PAIRS])
-        return chain(own[: ENDPOINT_PAIRS // 2], seen, own[ENDPOINT_PAIRS // 2 :])
+        return chain(own[:first], seen, own[first:])
 
     def _limit_tallies(self, most: int) -> None:
         if len(self.tallies) <= most:
@@ -149,7 +144,7 @@ class EndpointAggregate:
             tallies,
             self.latencies.pack(),
             self.sample.pack(),
-            self.requests.kept(self._described(), REQUESTS).pack(),
+            self.requests.kept(self._described(REQUESTS), REQUESTS).pack(),
         ]
 
     @classmethod
@@ -177,43 +172,3 @@ class EndpointAggregate:
 
 def _first(item: tuple[Discrepancy, Tally]) -> Discrepancy:
     return item[0]
-
-
-def _by_discrepancy(differences: Iterable[Difference]) -> dict[Discrepancy, Difference]:
-    """Return each discrepancy once: a pair counts once. It shows the first difference that is more than the time."""
-    found: dict[Discrepancy, Difference] = {}
-    for difference in differences:
-        discrepancy = discrepancy_of(difference)
-        if discrepancy not in found or is_reading(found[discrepancy]):
-            found[discrepancy] = difference
-    return found
-
-
-def _more_than_readings(differences: Iterable[Difference]) -> set[Discrepancy]:
-    """Return the discrepancies of the control; two readings of a clock are none, for it as for the branch."""
-    return {found for found, difference in _by_discrepancy(differences).items() if not is_reading(difference)}
-
-
-def _settle_example(tally: Tally, before: Example | None, discrepancy: Discrepancy, may_show: MayShow) -> bool:
-    """Tell whether the tally has a new example; take it back if nobody wants it."""
-    if tally.example is before or tally.example is None:
-        return False
-    if may_show(discrepancy, tally.example.rank):
-        return True
-    tally.example = before
-    return False
-
-
-def _sides(difference: Difference) -> tuple[str, str]:
-    before, after = difference.baseline, difference.branch
-    return (
-        "" if before is None else str(before)[:_SIDES_SHOWN],
-        "" if after is None else str(after)[:_SIDES_SHOWN],
-    )
-
-
-def _is_formatted(discrepancy: Discrepancy, sides: tuple[str, str]) -> bool:
-    """Tell whether both sides have the same format that is made anew for every answer."""
-    before, after = (f'"{side}"' for side in sides) if discrepancy.family == HEADER else sides
-    found = format_of(before)
-    return found is not None and found is format_of(after)

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
-from microstax.diff.hashes import short_hash
+from microstax.diff.json_text import shown_text
 from microstax.diff.rules import Rules
+from microstax.diff.variations import Variation
 from microstax.model.difference import HeaderDifference, HeaderKind
 from microstax.model.exchange import Exchange, Headers
 
-_SHOWN: Final = 160
 _NAME_SHOWN: Final = 80
 _LOCAL_HOSTS: Final = ("localhost", "127.", "[::1]", "0.0.0.0", "10.", "192.168.")  # noqa: S104  # no address to bind
 
 
-def compare_headers(base: Exchange, other: Exchange, rules: Rules) -> tuple[HeaderDifference, ...]:
+def compare_headers(base: Exchange, other: Exchange, rules: Rules) -> tuple[HeaderDifference | Variation, ...]:
     """Return how the headers and trailers of two answers differ, by name.
 
     A name that stands several times is compared as its values in order; `set-cookie` as the names of the cookies;
@@ -34,20 +34,20 @@ def compare_headers(base: Exchange, other: Exchange, rules: Rules) -> tuple[Head
 
 def _differences(
     names: list[str], base: tuple[Exchange, Headers], other: tuple[Exchange, Headers], *, rules: Rules
-) -> Iterator[HeaderDifference]:
+) -> Iterator[HeaderDifference | Variation]:
     for name in names:
         if name in rules.volatile_headers or name.startswith(rules.volatile_prefixes):
             continue
         before, after = _value(name, base, rules), _value(name, other, rules)
         if before == after:
             continue
-        told = _shown(name, _NAME_SHOWN)
+        told = shown_text(name, _NAME_SHOWN)
         if after is None:
-            yield HeaderDifference(HeaderKind.MISSING, told, _shown(before), None)
+            yield HeaderDifference(HeaderKind.MISSING, told, shown_text(before or ""), None)
         elif before is None:
-            yield HeaderDifference(HeaderKind.EXTRA, told, None, _shown(after))
+            yield HeaderDifference(HeaderKind.EXTRA, told, None, shown_text(after))
         elif name not in rules.presence_headers:
-            yield HeaderDifference(HeaderKind.VALUE, told, _shown(before), _shown(after))
+            yield Variation.of_header(told, before, after)
 
 
 def _all_headers(exchange: Exchange) -> Headers:
@@ -94,9 +94,3 @@ def _local(value: str, exchange: Exchange) -> str:
     if not host or not (host == exchange.request.authority.lower() or host.startswith(_LOCAL_HOSTS)):
         return value
     return target._replace(scheme="", netloc="").geturl() or "/"
-
-
-def _shown(value: str | None, most: int = _SHOWN) -> str:
-    """Return a text that UTF-8 can carry and that is not long; what is cut is marked with a hash of the whole."""
-    text = (value or "").encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= most else f"{text[: most - 20]}...~{short_hash(text.encode())}"

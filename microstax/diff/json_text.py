@@ -142,6 +142,12 @@ def _plain(value: Any) -> Any:
     return {"not finite": str(value)} if isinstance(value, NotFinite) else dict(value)
 
 
+def shown_text(text: str, most: int = _SHOWN) -> str:
+    """Return a text that UTF-8 can carry and that is not long; what is cut is marked with a hash of the whole."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= most else f"{text[: most - 20]}...~{short_hash(text.encode())}"
+
+
 def shown(value: Any) -> str:
     """Return the value as short, compact JSON for people; what is cut is marked with a hash of the whole."""
     data = value.encode() if isinstance(value, NotFinite) else compact(value)

@@ -15,6 +15,8 @@ from microstax.model.exchange import Exchange, Side
 
 RATIO_BIN: Final = 0.01
 """Width of a bin of ln(branch / reference): one percent."""
+SPIKES_SHOWN: Final = 3
+"""Examples of spikes."""
 _RATIO_BINS: Final = 1_000
 """Ratios beyond e^10 (22,026) are in the outermost bins; a timeout is in the last."""
 
@@ -27,7 +29,7 @@ class Latencies:
     def __init__(self) -> None:
         self.sides = {side: Durations() for side in Side}
         self.ratios = Histogram()
-        self.spikes = Tally()
+        self.spikes = Tally(SPIKES_SHOWN)
         self.timeouts = 0
         self.controlled = 0
 
@@ -82,9 +84,12 @@ class Latencies:
     def _add_spike(self, after: int, reference: int, *, rules: Rules, pair: str, context: int) -> bool:
         """Count who of the two was slow alone; under equal behaviour it is either with the same chance."""
         if _is_spike(after, reference, rules):
-            return self.spikes.add_branch(pair, context, (f"{reference / 1000:.1f} ms", f"{after / 1000:.1f} ms"))
-        if _is_spike(reference, after, rules):
-            self.spikes.control_only += 1
+            self.spikes.add_branch(context)
+            if self.spikes.wants(0):
+                self.spikes.show(0, pair, (f"{reference / 1000:.1f} ms", f"{after / 1000:.1f} ms"))
+                return True
+        elif _is_spike(reference, after, rules):
+            self.spikes.add_control(context)
         return False
 
 

@@ -1,16 +1,20 @@
 """What is counted about one discrepancy: sums and small sketches only, so that it merges in any order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from microstax.diff.distinct import Distinct
-from microstax.diff.hashes import hash64
+from microstax.diff.forms import Forms
+from microstax.diff.hottest import Hottest
+from microstax.diff.origins import Origins
+from microstax.diff.repeats import Repeats
 from microstax.diff.samples import SEEN_PAIRS, Sample
 from microstax.diff.wire import Packed, count, items, text
 
 CONTEXTS: Final = 64
-_REPEATS: Final = 8
-"""Inputs of which the baseline's answers are compared among each other, where there is no control."""
+_EXAMPLES: Final = 8
+"""No tally has more; what says so is damaged."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -27,18 +31,44 @@ class Tally:
     """Counts over the pairs of one endpoint; every pair counts once.
 
     With a control: `branch_only` (b: the branch differs, the control does not), `control_only` (c), `both`. Without
-    one for this pair: `alone`, of which `formatted` hold a value of a format that is made anew for every answer.
-    `contexts` are the inputs of `branch_only` and `alone`, `seen` a sample of their pairs.
+    one for this pair: `alone`, of which `formatted` hold a value of a format that is made anew for every answer. Of a
+    shift, `branch_only` counts where the branch's number is the larger and `control_only` where the control's is.
+    `contexts` are the inputs of `branch_only` and `alone`, `seen` a sample of their pairs; `inputs` those that show it
+    most often on either side. Of values that differ, `formats` counts those on the branch's side, `origins` what sets
+    the control apart.
     """
 
-    __slots__ = ("alone", "both", "branch_only", "contexts", "control_only", "example", "formatted", "repeats", "seen")
+    __slots__ = (
+        "alone",
+        "both",
+        "branch_only",
+        "contexts",
+        "control_only",
+        "examples",
+        "formats",
+        "formatted",
+        "inputs",
+        "origins",
+        "repeats",
+        "seen",
+        "wanted",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: int = 1) -> None:
         self.branch_only = self.control_only = self.both = self.alone = self.formatted = 0
         self.contexts = Distinct(CONTEXTS)
         self.seen = Sample(SEEN_PAIRS)
-        self.example: Example | None = None
-        self.repeats: dict[int, tuple[int, bool]] = {}
+        self.inputs = Hottest()
+        self.formats = Forms()
+        self.origins = Origins()
+        self.repeats = Repeats()
+        self.wanted = wanted
+        self.examples: tuple[Example, ...] = ()
+
+    @property
+    def example(self) -> Example | None:
+        """The best example, None while there is none."""
+        return self.examples[0] if self.examples else None
 
     @property
     def branch(self) -> int:
@@ -51,9 +81,19 @@ class Tally:
         return self.control_only + self.both
 
     @property
+    def hottest(self) -> tuple[tuple[int, int], ...]:
+        """(branch_only + alone, control_only) of the inputs that show it most often; exact up to eight inputs."""
+        return self.inputs.sightings()
+
+    @property
+    def forms(self) -> Mapping[str, int]:
+        """Which formats stood on the two sides, how often: `uuid>hex`."""
+        return self.formats.numbers
+
+    @property
     def varies(self) -> bool:
         """Tell whether the baseline itself was seen to answer one input in two ways here."""
-        return any(varied for _, varied in self.repeats.values())
+        return self.repeats.varied
 
     @property
     def unexplained(self) -> int:
@@ -65,25 +105,40 @@ class Tally:
         """How often anything was counted."""
         return self.branch + self.control_only
 
-    def add_branch(self, pair: str, context: int, sides: tuple[str, str]) -> bool:
-        """Count a pair in which the branch differs and the control does not; tell whether it became the example."""
+    def add_branch(self, context: int) -> None:
+        """Count a pair in which the branch differs and the control does not."""
         self.branch_only += 1
         self.contexts.add(context)
-        return self._show(0, pair, sides)
+        self.inputs.add(context, 1)
 
-    def add_alone(self, pair: str, context: int, sides: tuple[str, str], *, formatted: bool) -> bool:
-        """Count a pair that has no control; tell whether it became the example."""
+    def add_control(self, context: int) -> None:
+        """Count a pair in which the control differs and the branch does not."""
+        self.control_only += 1
+        self.inputs.add(context, 2)
+
+    def add_both(self) -> None:
+        """Count a triple in which branch and control differ."""
+        self.both += 1
+
+    def add_alone(self, context: int, *, formatted: bool) -> bool:
+        """Count a pair that has no control; tell whether `repeats` wants to know what the baseline has there."""
         self.alone += 1
         self.formatted += formatted
         self.contexts.add(context)
-        if context in self.repeats or len(self.repeats) < _REPEATS or context < max(self.repeats):
-            self._note_repeat(context, hash64(sides[0].encode("utf-8", "surrogatepass")), varied=False)
-        return self._show(0, pair, sides)
+        self.inputs.add(context, 1)
+        return self.repeats.wants(context)
 
-    def add_both(self, pair: str, sides: tuple[str, str]) -> bool:
-        """Count a triple in which branch and control differ; tell whether it became the example."""
-        self.both += 1
-        return self._show(1, pair, sides)
+    def wants(self, rank: int) -> bool:
+        """Tell whether an example of this rank would be kept."""
+        return len(self.examples) < self.wanted or self.examples[-1].rank > rank
+
+    def show(self, rank: int, pair: str, sides: tuple[str, str]) -> None:
+        """Offer an example."""
+        self.examples = tuple(sorted({*self.examples, Example(rank, pair, *sides)})[: self.wanted])
+
+    def take_back(self, pair: str) -> None:
+        """Forget an example that nobody wants."""
+        self.examples = tuple(example for example in self.examples if example.pair != pair)
 
     def merge(self, other: "Tally") -> None:
         """Add another one's counts."""
@@ -94,58 +149,43 @@ class Tally:
         self.formatted += other.formatted
         self.contexts.merge(other.contexts)
         self.seen.merge(other.seen)
-        self.example = min((one for one in (self.example, other.example) if one is not None), default=None)
-        for context, (value, varied) in other.repeats.items():
-            self._note_repeat(context, value, varied=varied)
+        self.inputs.merge(other.inputs)
+        self.formats.merge(other.formats)
+        self.origins.merge(other.origins)
+        self.repeats.merge(other.repeats)
+        self.wanted = max(self.wanted, other.wanted)
+        self.examples = tuple(sorted({*self.examples, *other.examples})[: self.wanted])
 
     def pack(self) -> Packed:
         """Return all as plain values."""
-        example = self.example
         return [
             [self.branch_only, self.control_only, self.both, self.alone, self.formatted],
             self.contexts.pack(),
-            None if example is None else [example.rank, example.pair, example.baseline, example.branch],
-            [[context, value, varied] for context, (value, varied) in sorted(self.repeats.items())],
+            [self.wanted, [[one.rank, one.pair, one.baseline, one.branch] for one in self.examples]],
+            self.repeats.pack(),
             self.seen.pack(),
+            self.inputs.pack(),
+            self.formats.pack(),
+            self.origins.pack(),
         ]
 
     @classmethod
     def unpack(cls, packed: Packed) -> "Tally":
         """Return what `pack` gave."""
-        numbers, contexts, example, repeats, seen = items(packed, 5)
-        made = cls()
+        numbers, contexts, examples, repeats, seen, hottest, forms, origins = items(packed, 8)
+        wanted, shown = items(examples, 2)
+        made = cls(min(count(wanted), _EXAMPLES))
         made.branch_only, made.control_only, made.both, made.alone, made.formatted = map(count, items(numbers, 5))
         made.contexts = Distinct.unpack(contexts, CONTEXTS)
         made.seen = Sample.unpack(seen, SEEN_PAIRS)
-        if example is not None:
-            rank, *texts = items(example, 4)
-            made.example = Example(count(rank), *map(text, texts))
-        for repeat in items(repeats):
-            context, value, varied = items(repeat, 3)
-            made._note_repeat(_hash(context), _hash(value), varied=bool(varied))
+        made.examples = tuple(sorted(map(_example, items(shown)))[: made.wanted])
+        made.repeats = Repeats.unpack(repeats)
+        made.inputs = Hottest.unpack(hottest)
+        made.formats = Forms.unpack(forms)
+        made.origins = Origins.unpack(origins)
         return made
 
-    def _show(self, rank: int, pair: str, sides: tuple[str, str]) -> bool:
-        if self.example is not None and self.example.rank <= rank:
-            return False
-        self.example = Example(rank, pair, *sides)
-        return True
 
-    def _note_repeat(self, context: int, value: int, *, varied: bool) -> None:
-        """Keep, for the inputs with the smallest hashes, whether the baseline's side was always the same.
-
-        That is the smallest value seen and whether there was another: a join, so order does not matter.
-        """
-        known = self.repeats.get(context)
-        if known is not None:
-            self.repeats[context] = (min(known[0], value), varied or known[1] or known[0] != value)
-        elif len(self.repeats) < _REPEATS or context < max(self.repeats):
-            self.repeats[context] = (value, varied)
-            if len(self.repeats) > _REPEATS:
-                del self.repeats[max(self.repeats)]
-
-
-def _hash(value: Packed) -> int:
-    if not isinstance(value, int) or not 0 <= value < 2**64:
-        raise ValueError("expected a 64-bit hash")
-    return value
+def _example(packed: Packed) -> Example:
+    rank, *texts = items(packed, 4)
+    return Example(count(rank), *map(text, texts))

@@ -4,11 +4,12 @@ import contextlib
 from collections.abc import Callable
 from typing import Any, Final
 
-from microstax.diff.json_text import NotFinite, RepeatedMembers, are_equal, compact, shown
+from microstax.diff.json_text import NotFinite, RepeatedMembers, are_equal, compact
 from microstax.diff.nesting import find_moves
 from microstax.diff.places import Place, render
 from microstax.diff.rules import Rules
-from microstax.model.difference import Difference, ShapeDifference, ShapeKind, ValueDifference
+from microstax.diff.variations import MOST_PAIRS, Variation
+from microstax.model.difference import Difference, ShapeDifference, ShapeKind
 
 ABSENT: Final = "absent"
 _ABSENT: Final = object()
@@ -36,19 +37,30 @@ def type_name(value: Any) -> str:
 class Walk:
     """One comparison. `align` decides which elements of two arrays belong together."""
 
-    __slots__ = ("_extra", "_found", "_left", "_missing", "_paths", "_rules", "_valued", "align")
+    __slots__ = (
+        "_extra",
+        "_found",
+        "_left",
+        "_missing",
+        "_paths",
+        "_rules",
+        "_varying",
+        "_varying_at",
+        "align",
+    )
 
     def __init__(self, rules: Rules, align: Align) -> None:
         self.align = align
         self._rules = rules
-        self._found: dict[tuple[str, ...], Difference] = {}
+        self._found: dict[tuple[str, ...], Difference | Variation] = {}
         self._missing: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
         self._left = _OCCURRENCES
-        self._valued: set[Place | None] = set()
+        self._varying: dict[Place | None, Variation] = {}
+        self._varying_at: dict[str, Variation] = {}
         self._paths: dict[Place | None, str] = {}
 
-    def run(self, base: Any, other: Any) -> tuple[Difference, ...]:
+    def run(self, base: Any, other: Any) -> tuple[Difference | Variation, ...]:
         """Return the differences of two documents, in the order of the baseline's members."""
         with contextlib.suppress(EnoughError):
             self.value(None, base, other, 0)
@@ -125,13 +137,18 @@ class Walk:
         self.shape(ShapeKind.TYPE, place, type_name(base), type_name(other))
 
     def _values(self, place: Place | None, base: Any, other: Any) -> None:
-        if place in self._valued:
-            self._spend()
-            return
-        self._valued.add(place)
-        path = self.path(place)
-        if ("value", path) not in self._found:
-            self._note(("value", path), ValueDifference(path, shown(base), shown(other)))
+        known = self._varying.get(place)
+        if known is None:
+            path = self.path(place)
+            known = self._varying_at.get(path)
+            if known is None:
+                made = self._varying[place] = self._varying_at[path] = Variation.of_value(path, base, other)
+                self._note(("value", path), made)
+                return
+            self._varying[place] = known
+        self._spend()
+        if len(known.pairs) < MOST_PAIRS:
+            known.pairs.append((base, other))
 
     def _repeated(self, place: Place | None, base: dict[str, Any], other: dict[str, Any]) -> None:
         """Note names that stand more often on one side: readers of the two answers may see different values."""
@@ -149,7 +166,7 @@ class Walk:
         if len(side) > self._rules.max_differences:
             raise EnoughError
 
-    def _note(self, key: tuple[str, ...], difference: Difference) -> None:
+    def _note(self, key: tuple[str, ...], difference: Difference | Variation) -> None:
         self._spend()
         self._found.setdefault(key, difference)
         if len(self._found) >= self._rules.max_differences:

@@ -36,6 +36,13 @@ def counts(value: Packed, length: int) -> list[int]:
     return [count(item) for item in items(value, length)]
 
 
+def hash_value(value: Packed) -> int:
+    """Return a 64-bit hash."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**64:
+        raise ValueError("expected a 64-bit hash")
+    return value
+
+
 def text(value: Packed) -> str:
     """Return a text."""
     if not isinstance(value, str):

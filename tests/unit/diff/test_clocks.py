@@ -1,18 +1,12 @@
 """A time in an answer is no drift for being read a little later, and is one for being another time."""
 
+import json
+
 import pytest
 
-from microstax.diff.clocks import is_reading
 from microstax.diff.discrepancy import VALUE, Discrepancy
 from microstax.diff.endpoint import EndpointAggregate
-from microstax.model.difference import (
-    HeaderDifference,
-    HeaderKind,
-    ShapeDifference,
-    ShapeKind,
-    StatusDifference,
-    ValueDifference,
-)
+from microstax.diff.variations import Variation
 
 NEAR = [
     ('"2026-01-01T00:00:00.999Z"', '"2026-01-01T00:00:01.001Z"'),
@@ -29,39 +23,43 @@ FAR = [
     ('"2026-01-01T00:00:00+00:00"', '"2026-01-01T00:00:00+01:00"'),
     ('"2026-02-30T00:00:00Z"', '"2026-02-30T00:00:01Z"'),
     ("1767225600", "1767229200"),
-    ("1767225600", '"soon"'),
     ('"a"', '"b"'),
     ("1", "2"),
-    ("null", '"2026-01-01T00:00:00Z"'),
+    ('"2026-01-01T00:00:00Z"', '"2026-01-01T00:00:00"'),
+    ('"2026-01-01T00:00:00Z"', '"Thu, 01 Jan 2026 00:00:00 GMT"'),
+    ("1767225600", "1767225600000"),
 ]
+
+
+def varying(before: str, after: str) -> Variation:
+    return Variation.of_value("$.at", json.loads(before), json.loads(after))
 
 
 @pytest.mark.parametrize(("before", "after"), NEAR)
 def test_near_times_are_readings(before: str, after: str) -> None:
-    assert is_reading(ValueDifference("$.at", before, after))
-    assert is_reading(ValueDifference("$.at", after, before))
+    assert varying(before, after).is_reading
+    assert varying(after, before).is_reading
+    assert not varying(before, after).aspects(), "how a clock's reading is written says nothing"
 
 
 @pytest.mark.parametrize(("before", "after"), FAR)
 def test_other_times_and_other_values_are_not(before: str, after: str) -> None:
-    assert not is_reading(ValueDifference("$.at", before, after))
-    assert not is_reading(ValueDifference("$.at", after, before))
+    assert not varying(before, after).is_reading
+    assert not varying(after, before).is_reading
 
 
-def test_headers_are_read_alike_and_other_differences_never() -> None:
+def test_headers_are_read_alike() -> None:
     before, after = "Thu, 01 Jan 2026 00:00:00 GMT", "Thu, 01 Jan 2026 00:00:01 GMT"
-    assert is_reading(HeaderDifference(HeaderKind.VALUE, "x-at", before, after))
-    assert not is_reading(HeaderDifference(HeaderKind.MISSING, "x-at", before, None))
-    assert not is_reading(StatusDifference(200, 500))
-    assert not is_reading(ShapeDifference(ShapeKind.TYPE, "$.at", "string", "number"))
+    assert Variation.of_header("x-at", before, after).is_reading
+    assert not Variation.of_header("x-at", before, "never").is_reading
 
 
 def counted(branch: str | None, control: str | None) -> tuple[int, int, int]:
     """Count one triple whose baseline says the first instant of 2026; None says the same. Returns b, c and both."""
     baseline = '"2026-01-01T00:00:00.000Z"'
 
-    def differences(other: str | None) -> tuple[ValueDifference, ...]:
-        return () if other is None else (ValueDifference("$.at", baseline, other),)
+    def differences(other: str | None) -> tuple[Variation, ...]:
+        return () if other is None else (varying(baseline, other),)
 
     endpoint = EndpointAggregate()
     endpoint.add(differences(branch), differences(control), pair="p", context=1, may_show=lambda *_: True)
@@ -85,10 +83,11 @@ def test_another_time_is_evidence_although_the_clock_of_the_control_moved_too() 
 
 
 def test_a_list_of_times_shows_the_one_that_is_another() -> None:
-    baseline = '"2026-01-01T00:00:00.000Z"'
-    branch = tuple(ValueDifference("$.at[]", baseline, other) for other in (SOON, ELSEWHERE, LATER))
+    baseline = "2026-01-01T00:00:00.000Z"
+    branch = Variation.of_value("$.at[]", baseline, json.loads(SOON))
+    branch.pairs += [(baseline, json.loads(ELSEWHERE)), (baseline, json.loads(LATER))]
     endpoint = EndpointAggregate()
-    endpoint.add(branch, (), pair="p", context=1, may_show=lambda *_: True)
+    endpoint.add((branch,), (), pair="p", context=1, may_show=lambda *_: True)
     [tally] = endpoint.tallies.values()
     assert (tally.branch_only, tally.both) == (1, 0)
     assert tally.example is not None

@@ -1,0 +1,166 @@
+"""A value that is another one at the same place: the raw values, so that their form can be compared.
+
+What people see of it (ValueDifference, HeaderDifference, BodyDifference) is cut and costs time, so it is made only for
+pairs that are shown.
+"""
+
+from collections.abc import Collection  # noqa: TC003  # a property of the class at run time
+from typing import Any, Final
+
+from microstax.diff.clocks import is_reading
+from microstax.diff.discrepancy import HEADER, VALUE, Discrepancy
+from microstax.diff.formats import ANEW, CLOCKS, SHORT_HEX
+from microstax.diff.hashes import short_hash
+from microstax.diff.json_text import shown, shown_text
+from microstax.diff.signatures import Signature, aspects, signature_of
+from microstax.model.difference import BodyDifference, BodyKind, HeaderDifference, HeaderKind, ValueDifference
+from microstax.model.paths import ROOT
+
+MOST_PAIRS: Final = 8
+"""Of one place in one pair of answers: the first elements of an array that differ."""
+
+_Signed = tuple[Any, Any, Signature | None, Signature | None]
+"""What stood on the two sides (parsed JSON, a header's value or a whole body), and its signatures."""
+_ORDERED: Final = frozenset({str, bytes})
+
+
+class Variation:
+    """All that is another value at one place of two answers. `body` says what kind of body it is as a whole.
+
+    `lasting`, if set, are the discrepancies that were found again; aspects that are not among them do not count.
+    """
+
+    __slots__ = ("_growth", "_is_measured", "_signed", "_speaking", "body", "discrepancy", "lasting", "pairs")
+
+    def __init__(self, discrepancy: Discrepancy, base: Any, other: Any, body: BodyKind | None = None) -> None:
+        self.discrepancy = discrepancy
+        self.pairs = [(base, other)]
+        self.body = body
+        self.lasting: Collection[Discrepancy] | None = None
+        self._signed: list[_Signed] = []
+        self._speaking: list[_Signed] = []
+        self._growth: float | None = None
+        self._is_measured = False
+
+    @classmethod
+    def of_value(cls, path: str, base: Any, other: Any) -> "Variation":
+        """Return what differs at a path of a JSON body; more elements of the place can be added to `pairs`."""
+        return cls(Discrepancy(VALUE, VALUE, path), base, other)
+
+    @classmethod
+    def of_header(cls, name: str, base: str, other: str) -> "Variation":
+        """Return what differs in a header."""
+        return cls(Discrepancy(HEADER, HeaderKind.VALUE.value, name), base, other)
+
+    @classmethod
+    def of_body(cls, kind: BodyKind, base: bytes, other: bytes) -> "Variation":
+        """Return that two bodies differ that have no parts to name."""
+        return cls(Discrepancy(VALUE, VALUE, ROOT), base, other, kind)
+
+    @property
+    def is_reading(self) -> bool:
+        """Tell whether all of it is nothing but two readings of a clock."""
+        return not self._sign()
+
+    def aspects(self) -> list[Discrepancy]:
+        """Return the discrepancies of their own in which the signatures of any of the values differ."""
+        found: dict[tuple[str, str], None] = {}
+        for _, _, before, after in self._sign():
+            if before != after and before is not None and after is not None:
+                found.update(dict.fromkeys(aspects(before, after)))
+        family, _, place, _ = self.discrepancy
+        made = [Discrepancy(family, kind, place, detail) for kind, detail in found] if found else []
+        return made if self.lasting is None else [one for one in made if one in self.lasting]
+
+    def form(self) -> str:
+        """Return the formats of the two sides, `uuid>uuid`; `none` for what has no format."""
+        _, _, before, after = self._first()
+        return f"{before.format if before else 'none'}>{after.format if after else 'none'}"
+
+    def is_made_anew(self) -> bool:
+        """Tell whether the sides have one format that is made anew for every answer."""
+        base, other, before, after = self._first()
+        if before is None or after is None or before.format != after.format or before.format not in ANEW:
+            return False
+        return before.format != "hex" or min(len(base), len(other)) >= SHORT_HEX
+
+    def growth(self) -> float | None:
+        """Return by how much the numbers among the values are larger on the other side; None without a number."""
+        if not self._is_measured:
+            self._is_measured = True
+            self._growth = self._measure()
+        return self._growth
+
+    def _measure(self) -> float | None:
+        grown: float | None = None
+        for base, other, before, after in self._sign():
+            if before is not None and after is not None and before.sign is not None and after.sign is not None:
+                try:
+                    grown = (grown or 0) + (other - base)
+                except OverflowError:  # an integer that no double holds, and a double
+                    return None
+        return grown
+
+    def direction(self) -> int:
+        """Return whether the other side is larger (1) or smaller (-1), 0 where that means nothing.
+
+        Texts compare as texts: the names of two processes always stand in one order, two random tokens in either.
+        """
+        grown = self.growth()
+        if grown is not None:
+            return (grown > 0) - (grown < 0)
+        for base, other, before, _ in self._sign():
+            if type(base) in _ORDERED and before is not None and before.format not in CLOCKS:
+                return 1 if other > base else -1
+        return 0
+
+    def other(self) -> bytes:
+        """Return what stood on the other side, as bytes to hash."""
+        other = self._first()[1]
+        return other if type(other) is bytes else str(other).encode("utf-8", "surrogatepass")
+
+    def sides(self) -> tuple[str, str]:
+        """Return the two values for people: the first that says more than what time it is."""
+        base, other, _, _ = self._first()
+        if self.body is not None:
+            return _described(base), _described(other)
+        if self.discrepancy.family == HEADER:
+            return shown_text(base), shown_text(other)
+        return shown(base), shown(other)
+
+    def difference(self) -> ValueDifference | HeaderDifference | BodyDifference:
+        """Return it for people."""
+        before, after = self.sides()
+        if self.body is not None:
+            return BodyDifference(self.body, before, after)
+        if self.discrepancy.family == HEADER:
+            return HeaderDifference(HeaderKind.VALUE, self.discrepancy.place, before, after)
+        return ValueDifference(self.discrepancy.place, before, after)
+
+    def _first(self) -> _Signed:
+        said = self._sign()
+        return said[0] if said else self._signed[0]
+
+    def _sign(self) -> "list[_Signed]":
+        """Return those of the pairs, with their signatures, that are more than two readings of a clock."""
+        if not self._signed:
+            for base, other in self.pairs:
+                signed = (base, other, signature_of(base), signature_of(other))
+                self._signed.append(signed)
+                if not _is_reading(*signed):
+                    self._speaking.append(signed)
+        return self._speaking
+
+
+def _is_reading(base: Any, other: Any, before: Signature | None, after: Signature | None) -> bool:
+    return (
+        before is not None
+        and after is not None
+        and before.format == after.format
+        and is_reading(base, other, before.format)
+    )
+
+
+def _described(data: bytes) -> str:
+    """Return size and hash, for what has no parts to name."""
+    return f"{len(data)} bytes, hash {short_hash(data)}"
