@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check-proto tests test-envoys bench bench-verdicts proto schema format setup clean
+.PHONY: help demo test lint type check-proto tests test-envoys bench bench-differs bench-verdicts proto schema format setup clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: $(READY) ## Print the budgets of ARCHITECTURE.md with what this machine m
 
 bench-verdicts: $(READY) ## Simulate how often verdicts err and how soon they find drift, beside Diffy's rule
 	@$(BIN)/python tests/bench/bench_verdicts.py
+
+bench-differs: $(READY) ## Print the differ beside deepdiff and jsondiff: time a pair, and which paths differ
+	@$(BIN)/python tests/bench/bench_differs.py
 
 proto: $(READY) ## Generate microstax/generated from proto/
 	@$(BIN)/python proto/generate.py
