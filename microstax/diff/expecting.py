@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from microstax.diff.counts import Policy
 from microstax.diff.discrepancy import Discrepancy
-from microstax.diff.verdict import Policy
+from microstax.diff.verdict import clean_needs
 from microstax.model.ignore import ExpectedChange, Pattern
 from microstax.model.report import Appearance, ExpectedReport, Verdict
 
@@ -67,9 +68,8 @@ def _absence(mine: list[Found], covered: list[int], policy: Policy) -> Appearanc
     """
     if any(one.verdict != "same" for one in mine):
         return "undecided"
-    waiting = sum(n for n in covered if n < policy.min_pairs)
-    enough = sum(covered) >= max(policy.min_pairs, 1) and waiting <= policy.tolerance * sum(covered)
-    return "missing" if enough else "undecided"
+    waiting = sum(n for n in covered if clean_needs(n, policy))
+    return "missing" if any(covered) and waiting <= policy.tolerance * sum(covered) else "undecided"
 
 
 def _means(change: Pattern, service: str, endpoint: str, discrepancy: Discrepancy) -> bool:

@@ -91,9 +91,8 @@ def ways_of(discrepancy: Discrepancy, tally: Tally) -> Mapping[str, int]:
 
     Where forms were counted they say it; else the detail of the discrepancy does, and else its kind alone.
     """
-    forms: Mapping[str, int] = getattr(tally, "forms", {})
-    if forms:
-        return {f"{discrepancy.kind} {form}": seen for form, seen in forms.items()}
+    if tally.forms:
+        return {f"{discrepancy.kind} {form}": seen for form, seen in tally.forms.items()}
     return {f"{discrepancy.kind} {discrepancy.detail}".rstrip(): tally.branch}
 
 

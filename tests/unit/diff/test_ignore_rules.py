@@ -60,14 +60,14 @@ def test_a_quoted_name_is_json() -> None:
 
 def test_a_rule_hides_what_matches_all_that_is_set() -> None:
     finding = {"service": "shop", "endpoint": "GET /a/{id}", "family": "shape", "kind": "extra", "place": "$.a"}
-    assert IgnoreRule().hides(**finding)
-    assert IgnoreRule(service="shop", endpoint="GET /a/*", kind="shape", path="$.*").hides(**finding)
-    assert IgnoreRule(kind="extra").hides(**finding)
+    assert IgnoreRule().matches(**finding)
+    assert IgnoreRule(service="shop", endpoint="GET /a/*", kind="shape", path="$.*").matches(**finding)
+    assert IgnoreRule(kind="extra").matches(**finding)
     for other in ({"service": "x"}, {"endpoint": "GET /b"}, {"kind": "missing"}, {"path": "$.b"}, {"path": "x-*"}):
-        assert not IgnoreRule(**other).hides(**finding)  # type: ignore[arg-type]
+        assert not IgnoreRule(**other).matches(**finding)  # type: ignore[arg-type]
     header = {**finding, "family": "header", "kind": "value", "place": "x-cost"}
-    assert IgnoreRule(path="X-*").hides(**header)
-    assert not IgnoreRule(path="$.**").hides(**header)
+    assert IgnoreRule(path="X-*").matches(**header)
+    assert not IgnoreRule(path="$.**").matches(**header)
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
@@ -78,4 +78,4 @@ def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
 def test_what_is_neither_a_path_nor_a_header_is_refused() -> None:
     with pytest.raises(UsageError, match=r"'x\[' is neither a path .* nor a header's name"):
         IgnoreRule(path="x[")
-    assert IgnoreRule(path="X-Trace-*").hides(service="", endpoint="", family="header", kind="", place="x-trace-id")
+    assert IgnoreRule(path="X-Trace-*").matches(service="", endpoint="", family="header", kind="", place="x-trace-id")
