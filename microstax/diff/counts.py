@@ -69,8 +69,11 @@ class Counts:
 
     @property
     def is_sampled(self) -> bool:
-        """Tell whether a good share of the pairs has no control (`--control self`), and not just one that failed."""
-        return 0 < self.triples < NEARLY_ALL * self.pairs
+        """Tell whether a good share of the pairs has no control (`--control self`), and not just one that failed.
+
+        Of two directions it does not matter: only triples have one.
+        """
+        return not self.two_sided and 0 < self.triples < NEARLY_ALL * self.pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ def judge_one(policy: Policy | None = None, **given: Any) -> Judgement:
         ({"control_only": 300}, "same"),
         ({"control_only": 300, "two_sided": True}, "different"),
         ({"branch_only": 700, "control_only": 700, "pairs": 1_400, "triples": 1_400, "two_sided": True}, "same"),
+        ({"branch_only": 700, "control_only": 700, "pairs": 9_000, "triples": 1_400, "two_sided": True}, "same"),
         ({"alone": 3, "triples": 0, "calibrated": False}, "different"),
         ({"alone": 2, "triples": 0, "calibrated": False}, "undecided"),
         ({"alone": 0, "triples": 0, "calibrated": False}, "same"),
