@@ -6,17 +6,21 @@ weightiest of its group, never with another member, so that a chain of small dev
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import floor
 from typing import Final
 
 from microstax.diff.conditions import Condition, condition
 from microstax.diff.discrepancy import HEADER, SHAPE, STATUS, VALUE, Discrepancy
 from microstax.diff.endpoint import EndpointAggregate
+from microstax.diff.samples import SEEN_PAIRS
 from microstax.diff.tally import Tally
 from microstax.model.difference import ShapeKind
 from microstax.model.ignore import SIGNATURE_KINDS
 
 TOGETHER: Final = 0.95
 """How far two samples of pairs must agree (Jaccard), and two counts."""
+_FIRST: Final = 1 + floor((1 - TOGETHER) * SEEN_PAIRS / TOGETHER)
+"""Samples that agree differ in fewer pairs than this, so they share one of the first that each holds."""
 _IMPORTANCE: Final = {STATUS: 0, SHAPE: 1, VALUE: 2, HEADER: 3}
 _REPLACED: Final = frozenset({ShapeKind.MISSING.value, ShapeKind.EXTRA.value, ShapeKind.TYPE.value})
 
@@ -38,13 +42,17 @@ def group_findings(endpoint: EndpointAggregate, shown: Iterable[Discrepancy]) ->
     found = [discrepancy for discrepancy in dict.fromkeys(shown) if discrepancy in endpoint.tallies]
     ordered = sorted(found, key=lambda discrepancy: (-failures(endpoint.tallies[discrepancy]), discrepancy))
     groups: list[list[Discrepancy]] = []
+    holding: dict[int, list[int]] = {}
     for discrepancy in ordered:
         tally = endpoint.tallies[discrepancy]
-        for group in groups:
-            if are_together(endpoint.tallies[group[0]], tally):
-                group.append(discrepancy)
+        near = {number for pair in tally.seen.hashes[:_FIRST] for number in holding.get(pair, ())}
+        for number in sorted(near):
+            if are_together(endpoint.tallies[groups[number][0]], tally):
+                groups[number].append(discrepancy)
                 break
         else:
+            for pair in tally.seen.hashes:
+                holding.setdefault(pair, []).append(len(groups))
             groups.append([discrepancy])
     return [_found(endpoint, group) for group in groups]
 

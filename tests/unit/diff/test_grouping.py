@@ -137,10 +137,10 @@ def test_the_condition_of_a_rare_failure_is_found(observe: Callable[..., Endpoin
 
 
 @pytest.mark.parametrize("share", [0.001, 0.02, 0.3, 0.7, 1.0])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_no_condition_is_invented(observe: Callable[..., EndpointAggregate], share: float, seed: int) -> None:
     """Where failing has nothing to do with the request, none of its hundreds of features is named."""
-    endpoint = observe(sometimes(share), seed=seed)
+    endpoint = observe(sometimes(share), seed=seed, pairs=1_500)
     assert [group.condition for group in groups_of(endpoint)] in ([None], [])
 
 
