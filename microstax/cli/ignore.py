@@ -52,9 +52,10 @@ def ignore() -> None:
 @click.option(
     "--expires",
     type=day,
-    default="",
+    default="never",
+    show_default=True,
     metavar="DATE",
-    help="The last day, YYYY-MM-DD (UTC), or never.  [default: never]",
+    help="The last day, YYYY-MM-DD (UTC), or never.",
 )
 @output_option()
 @settings_options

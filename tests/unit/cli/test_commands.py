@@ -34,6 +34,7 @@ PART_7 = {
     "ignore add",
     "ignore list",
     "ignore remove",
+    "ignore suggest",
     "diff",
     "completion",
 }

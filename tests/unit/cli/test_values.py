@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microstax.cli.values import duration, methods_list, share, size
+from microstax.cli.values import alpha, day, duration, methods_list, share, size, tolerance
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,24 @@ def test_duration(text: str, expected: float) -> None:
     assert duration(text) == expected
 
 
+@pytest.mark.parametrize(("text", "expected"), [("0.05", 0.05), ("5%", 0.05), (".5", 0.5), ("1e-3", None), ("0", None)])
+def test_alpha(text: str, expected: float | None) -> None:
+    if expected is None:
+        with pytest.raises(click.BadParameter, match="is no error rate: write it like 0.05 or 5%"):
+            alpha(text)
+    else:
+        assert alpha(text) == pytest.approx(expected)
+
+
+def test_tolerance_is_a_share() -> None:
+    assert (tolerance("1%"), tolerance("0.5")) == (0.01, 0.5)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("2027-03-01", "2027-03-01"), ("never", ""), (" never ", "")])
+def test_day(text: str, expected: str) -> None:
+    assert day(text) == expected
+
+
 def test_methods() -> None:
     assert methods_list("get, HEAD,GET") == ("GET", "HEAD")
 
@@ -53,6 +71,8 @@ def test_methods() -> None:
         (duration, "soon"),
         (duration, "5y"),
         (duration, ""),
+        (day, "2027-02-30"),
+        (day, "tomorrow"),
         (methods_list, "GET,,HEAD"),
         (methods_list, "GET;HEAD"),
     ],
