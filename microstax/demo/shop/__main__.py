@@ -1,4 +1,7 @@
-"""Run one service of the shop: `PORT=8080 python -m microstax.demo.shop catalog [--v2]`."""
+"""Run one service of the shop: `PORT=8080 python -m microstax.demo.shop catalog [--v2]`.
+
+The variable SHOP_FAULT names a fault that its answers then have (microstax.demo.shop.faults).
+"""
 
 import argparse
 import logging
@@ -12,6 +15,7 @@ from aiohttp import web
 from microstax.demo.shop.backends import Inventory, Orders, Pricing, Reviews
 from microstax.demo.shop.catalog import Catalog
 from microstax.demo.shop.catalog_v2 import CatalogV2
+from microstax.demo.shop.faults import VARIABLE, UnknownFaultError, planted
 from microstax.demo.shop.service import MissingNeighbourError, Service
 from microstax.demo.shop.storefront import Storefront
 from microstax.errors import EXIT_FAULT, EXIT_USAGE
@@ -40,16 +44,19 @@ def _serve(kind: type[Service], port: int) -> int:
     logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
         service = kind()
+        application = service.application()
+        if fault := os.environ.get(VARIABLE):
+            application.middlewares.append(planted(fault))
         logging.getLogger("shop").info("%s listens on 127.0.0.1:%d", service.instance, port)
         web.run_app(
-            service.application(),
+            application,
             host="127.0.0.1",
             port=port,
             print=None,
             access_log=None,
             shutdown_timeout=STOP_WITHIN_S,
         )
-    except MissingNeighbourError as error:
+    except (MissingNeighbourError, UnknownFaultError) as error:
         print(f"{kind.name}: {error}", file=sys.stderr)  # noqa: T201  # its log is where the runtime looks
         return EXIT_USAGE
     except OSError as error:
