@@ -13,6 +13,7 @@ says so.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import accumulate
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -90,22 +91,19 @@ def features_of(request: Request, template: str, rules: Rules) -> tuple[str, ...
     return tuple(sorted(found))
 
 
-def implied(feature: str) -> Iterator[str]:
-    """Yield a feature and what it implies: `query country=DE` that there is a `query country`.
+@lru_cache(maxsize=8_192)
+def implied(feature: str) -> tuple[str, ...]:
+    """Return a feature and what it implies: `query country=DE` that there is a `query country`.
 
     A field's value implies its type, since a text that could be read as a number, a boolean or null is quoted; and a
     field implies those it is in.
     """
-    yield feature
     name, equals, value = feature.partition("=")
     place = _place(feature)
-    if place:
-        yield f"field {place}"
-        if equals:
-            yield f"{name}{_IS}{_said_type(value)}"
-        yield from _containers(place)
-    elif equals:
-        yield name
+    if not place:
+        return (feature, name) if equals else (feature,)
+    types = (f"{name}{_IS}{_said_type(value)}",) if equals else ()
+    return tuple(dict.fromkeys((feature, f"field {place}", *types, *_containers(place))))
 
 
 def is_more(feature: str) -> bool:

@@ -14,7 +14,6 @@ from microstax.diff.discrepancy import HEADER, SHAPE, STATUS, VALUE, Discrepancy
 from microstax.diff.endpoint import EndpointAggregate
 from microstax.diff.samples import SEEN_PAIRS
 from microstax.diff.tally import Tally
-from microstax.model.difference import ShapeKind
 from microstax.model.ignore import SIGNATURE_KINDS
 
 TOGETHER: Final = 0.95
@@ -22,7 +21,6 @@ TOGETHER: Final = 0.95
 _FIRST: Final = 1 + floor((1 - TOGETHER) * SEEN_PAIRS / TOGETHER)
 """Samples that agree differ in fewer pairs than this, so they share one of the first that each holds."""
 _IMPORTANCE: Final = {STATUS: 0, SHAPE: 1, VALUE: 2, HEADER: 3}
-_REPLACED: Final = frozenset({ShapeKind.MISSING.value, ShapeKind.EXTRA.value, ShapeKind.TYPE.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +70,13 @@ def are_together(first: Tally, second: Tally) -> bool:
 
 
 def subsumed(discrepancy: Discrepancy, others: Iterable[Discrepancy]) -> bool:
-    """Tell whether a finding says nothing that one of the `others`, which come together with it, does not say.
+    """Tell whether a finding says nothing that one of the `others` does not say: a value's signature beside the value.
 
-    The signature of a value that differs itself, and what is inside of something that is missing, extra or of another
-    type. `others` should be findings of the same group: inside of something that is missing now and then, another cause
-    may change a value at other times.
+    What is inside of something that is missing or of another type is told: the comparison looks no further there, so it
+    was seen in other answers and has a cause of its own.
     """
-    return any(
-        (discrepancy.kind in SIGNATURE_KINDS and other[:3] == (VALUE, VALUE, discrepancy.place))
-        or (other.family == SHAPE and other.kind in _REPLACED and _is_inside(discrepancy, other.place))
-        for other in others
-        if other != discrepancy
-    )
-
-
-def _is_inside(discrepancy: Discrepancy, place: str) -> bool:
-    below = discrepancy.place.removeprefix(place)
-    return discrepancy.family in (SHAPE, VALUE) and below != discrepancy.place and below.startswith((".", "["))
+    plain = (VALUE, VALUE, discrepancy.place)
+    return discrepancy.kind in SIGNATURE_KINDS and any(other[:3] == plain for other in others)
 
 
 def _found(endpoint: EndpointAggregate, group: Sequence[Discrepancy]) -> FoundGroup:
