@@ -22,9 +22,9 @@ def log_evidence_below(excess: float, *, b: float, c: float, triples: float, fin
     with the first b and needs the fewest triples where there is none; small lambda suit many events that cancel. It
     grows with `excess`. Counts may be fractions.
     """
-    logs = [weight + _log_growth(k, excess, b=b, c=c, triples=triples) for k, weight in _stakes(finest)]
+    logs = [weight + growth for weight, growth in _growths(excess, b=b, c=c, triples=triples, finest=finest)]
     most = max(logs)
-    return most + math.log(math.fsum(math.exp(log - most) for log in logs))
+    return most + math.log(sum([math.exp(log - most) for log in logs]))
 
 
 def finest_stake(tolerance: float) -> int:
@@ -52,12 +52,14 @@ def times_until_below(excess: float, *, b: float, c: float, triples: float, fine
 
     It is when the best single stake does so, which the mean of all does a little earlier.
     """
-    times = math.inf
-    for k, weight in _stakes(finest):
-        growth = _log_growth(k, excess, b=b, c=c, triples=triples)
-        if growth > 0:
-            times = min(times, (-math.log(alpha) - weight) / growth)
-    return times
+    return min(
+        (
+            (-math.log(alpha) - weight) / growth
+            for weight, growth in _growths(excess, b=b, c=c, triples=triples, finest=finest)
+            if growth > 0
+        ),
+        default=math.inf,
+    )
 
 
 @lru_cache(maxsize=64)
@@ -73,16 +75,25 @@ def clean_triples(excess: float, *, finest: int, alpha: float) -> int:
     return high
 
 
-def _log_growth(k: int, excess: float, *, b: float, c: float, triples: float) -> float:
-    """Return ln of what the stake 2^-k / (1 - excess) has become; with it, b loses the share 2^-k whatever `excess`."""
-    if b and not k:
-        return -math.inf
-    stake = 2.0**-k / (1 - excess)
-    growth = b * math.log1p(-(2.0**-k)) if b else 0.0
-    return growth + c * math.log1p(stake * (excess + 1)) + (triples - b - c) * math.log1p(stake * excess)
+def _growths(excess: float, *, b: float, c: float, triples: float, finest: int) -> list[tuple[float, float]]:
+    """Return ln of the weight of each stake and ln of what it has grown to; b takes the same of it at any excess."""
+    most, calm = 1 / (1 - excess), triples - b - c
+    log1p, grown = math.log1p, []
+    for weight, share, kept in _stakes(finest)[1 if b else 0 :]:
+        growth = calm * log1p(share * most * excess)
+        if b:
+            growth += b * kept
+        if c:
+            growth += c * log1p(share * most * (excess + 1))
+        grown.append((weight, growth))
+    return grown
 
 
 @lru_cache(maxsize=64)
-def _stakes(finest: int) -> tuple[tuple[int, float], ...]:
-    """Return each k with ln of its weight."""
-    return (0, math.log(1 / 2)), *((k, -math.log(2 * finest)) for k in range(1, finest + 1))
+def _stakes(finest: int) -> tuple[tuple[float, float, float], ...]:
+    """Return of each stake ln of its weight, its share of the largest stake, and ln of what one b leaves of it.
+
+    The first is all-in; nothing is left of it.
+    """
+    shares = [2.0**-k for k in range(1, finest + 1)]
+    return (math.log(1 / 2), 1.0, -math.inf), *((-math.log(2 * finest), s, math.log1p(-s)) for s in shares)
