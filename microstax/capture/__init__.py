@@ -2,9 +2,11 @@
 
     TapPoller -> Inbox -> Collector (FrameReader -> Identities -> TraceReader -> Pairer) -> Paired | Lost
 
-Only the poller does I/O. What leaves this package is redacted.
+Only the poller does I/O. What leaves this package is redacted, but for `Paired.asked`: a request as it was sent, for
+asking it again, where a shadow does that.
 """
 
+from microstax.capture.asked import Asked, RawAnswer, RawRequest
 from microstax.capture.collector import Collector
 from microstax.capture.inbox import Chunk, Inbox
 from microstax.capture.pairer import Pairer
@@ -14,6 +16,7 @@ from microstax.capture.redactor import Redactor
 from microstax.capture.terms import Command, Expected, Limits, Lost, Paired
 
 __all__ = [
+    "Asked",
     "Chunk",
     "Collector",
     "Command",
@@ -25,6 +28,8 @@ __all__ = [
     "Pairer",
     "PollFailed",
     "PollProblem",
+    "RawAnswer",
+    "RawRequest",
     "Redaction",
     "Redactor",
     "TapPoller",

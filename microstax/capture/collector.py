@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 
+from microstax.capture.asked import RawAnswer, asked_of
 from microstax.capture.frames import FrameReader
 from microstax.capture.identity import Identities, Named
 from microstax.capture.inbox import Chunk
 from microstax.capture.pairer import Pairer
 from microstax.capture.redaction import Redaction
 from microstax.capture.redactor import Redactor
-from microstax.capture.tap_trace import Unusable, parse_trace
+from microstax.capture.tap_trace import Trace, Unusable, parse_trace
 from microstax.capture.terms import Command, Expected
 from microstax.capture.trace_reader import TraceReader
-from microstax.model.exchange import Exchange
+from microstax.model.exchange import Exchange, Response, Side
 
 
 class Collector:
@@ -63,6 +64,10 @@ class Collector:
             self.problem = self._frames.broken
         return commands
 
+    def read_answer(self, answer: RawAnswer, method: str) -> Response | None:
+        """Return an answer that was fetched without Envoy, redacted as the captured are; None for one of no use."""
+        return self._reader.read_answer(answer, method)
+
     def tick(self, now_us: int) -> list[Command]:
         """Let go of what has waited long enough."""
         return self._pair(self.identities.tick(now_us), now_us) + self.pairer.tick(now_us)
@@ -79,14 +84,17 @@ class Collector:
 
     def _pair(self, named: Iterable[Named], now_us: int) -> list[Command]:
         read = self._reader.read
-        seen = [(read(one.trace), one.at_us) for one in named]
-        return [command for exchange, at_us in seen for command in self._seen(exchange, at_us, now_us)]
+        seen = [(read(one.trace), one) for one in named]
+        return [command for exchange, one in seen for command in self._seen(exchange, one.at_us, now_us, one.trace)]
 
-    def _seen(self, seen: Exchange | Unusable, at_us: int, now_us: int) -> list[Command]:
+    def _seen(self, seen: Exchange | Unusable, at_us: int, now_us: int, trace: Trace | None = None) -> list[Command]:
         age_us = at_us - seen.started_us if seen.started_us is not None else None
         if isinstance(seen, Unusable) and not (seen.foreign or seen.cut_short):
             self._note(seen.problem)
-        return self.pairer.handle(seen, now_us=now_us, age_us=age_us)
+        asked = None
+        if trace is not None and seen.side is Side.BASELINE and seen.service in self.pairer.again:
+            asked = asked_of(seen, trace) if isinstance(seen, Exchange) else None
+        return self.pairer.handle(seen, now_us=now_us, age_us=age_us, asked=asked)
 
     def _note(self, problem: str | None) -> None:
         if problem is not None:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from microstax.model.exchange import Exchange, NotCompared
+from microstax.capture.asked import Asked
+from microstax.capture.terms import Key
+from microstax.model.exchange import Exchange, NotCompared, Triple
 
 _EXCHANGE_BYTES: Final = 2_048
 """What an exchange costs beside its bodies, roughly."""
@@ -21,11 +23,16 @@ class Half:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One request; `open` is how many of its halves are not done, `bytes` what its exchanges cost."""
+    """One request; `open` is how many of its halves are not done, `bytes` what its exchanges cost.
+
+    `seen_us` is when the first side that came was asked, `asked` the request itself where it may be asked again.
+    """
 
     deadline: int
+    seen_us: int | None = None
     baseline: Exchange | None = None
     baseline_lost: NotCompared | None = None
+    asked: Asked | None = None
     halves: dict[str, Half] = field(default_factory=dict)
     open: int = 0
     bytes: int = 0
@@ -36,9 +43,28 @@ class Entry:
         return self.baseline is not None or self.baseline_lost is not None
 
     @property
+    def started_us(self) -> int | None:
+        """When the request was seen, in Unix microseconds, if that is known."""
+        return self.baseline.started_us if self.baseline is not None else self.seen_us
+
+    @property
     def is_over(self) -> bool:
         """Tell whether nothing more is waited for."""
         return not self.open and bool(self.halves) and self.has_baseline
+
+    def triple(self, key: Key, overlay: str) -> Triple | None:
+        """Return what is known of one overlay's share, None where baseline or branch is missing."""
+        half = self.halves[overlay]
+        if self.baseline is None or half.branch is None:
+            return None
+        return Triple(
+            id=key[1],
+            service=key[0],
+            overlay=overlay,
+            baseline=self.baseline,
+            branch=half.branch,
+            control=half.control,
+        )
 
 
 def cost_of(exchange: Exchange) -> int:

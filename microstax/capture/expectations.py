@@ -13,10 +13,14 @@ _ANY_TIMEOUT_US = DEFAULT_BRANCH_TIMEOUT_MS * 1000
 
 @dataclass(slots=True)
 class Expectations:
-    """The overlays of each service. `lifetime_us` is the longest that any answer may take."""
+    """The overlays of each service. `lifetime_us` is the longest that any answer may take.
+
+    `again` are the services whose requests may be asked again.
+    """
 
     limits: Limits
     lifetime_us: int = _ANY_TIMEOUT_US
+    again: frozenset[str] = frozenset()
     _expected: dict[str, dict[str, Expected]] = field(default_factory=dict)
     _patience: dict[Place, int] = field(default_factory=dict)
     _dropped: dict[Place, int] = field(default_factory=dict)
@@ -26,6 +30,9 @@ class Expectations:
         self._expected = {service: {one.overlay: one for one in many} for service, many in expected.items()}
         timeouts = [one.timeout_us for many in self._expected.values() for one in many.values()]
         self.lifetime_us = max(timeouts, default=_ANY_TIMEOUT_US)
+        self.again = frozenset(
+            service for service, many in self._expected.items() if any(one.again for one in many.values())
+        )
         places = {(service, overlay) for service, many in self._expected.items() for overlay in many}
         self._patience = {place: wait for place, wait in self._patience.items() if place in places}
 

@@ -14,12 +14,13 @@ that slow controls are not left out of the noise.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from microstax.capture.asked import Asked
 from microstax.capture.entry import Entry, Half, cost_of
 from microstax.capture.expectations import Expectations
 from microstax.capture.reasons import are_one_request, branch_of, is_answer, why_no_baseline
 from microstax.capture.tap_trace import Unusable
 from microstax.capture.terms import Command, Expected, Key, Limits, Lost, Paired, Place
-from microstax.model.exchange import Exchange, NotCompared, Side, Triple
+from microstax.model.exchange import Exchange, NotCompared, Side
 from microstax.model.shadow import ControlMode
 
 
@@ -61,7 +62,14 @@ class Pairer:
         """
         self._waits_for.copies_dropped((service, overlay), count)
 
-    def handle(self, arrival: Exchange | Unusable, *, now_us: int, age_us: int | None = None) -> list[Command]:
+    @property
+    def again(self) -> frozenset[str]:
+        """The services whose pairs are to come with their requests."""
+        return self._waits_for.again
+
+    def handle(
+        self, arrival: Exchange | Unusable, *, now_us: int, age_us: int | None = None, asked: Asked | None = None
+    ) -> list[Command]:
         """Take one trace in. `now_us` never goes back; `age_us` is the time from its request to its delivery."""
         if arrival.id is None or arrival.service is None or arrival.side is None:
             return []
@@ -71,8 +79,12 @@ class Pairer:
             return []
         entry = self._entries.get(key)
         if entry is None:
-            entry = self._entries[key] = Entry(now_us + self._waits_for.lifetime_us + self.limits.slack_us)
+            deadline = now_us + self._waits_for.lifetime_us + self.limits.slack_us
+            entry = self._entries[key] = Entry(deadline, arrival.started_us)
         commands: list[Command] = []
+        if asked is not None and entry.asked is None:
+            entry.asked = asked
+            self._hold(entry, asked.size)
         if arrival.side is Side.BASELINE:
             touched = self._baseline(key, entry, arrival)
         else:
@@ -115,7 +127,7 @@ class Pairer:
         entry.baseline_lost = why_no_baseline(arrival)
         if isinstance(arrival, Exchange):
             entry.baseline = arrival
-            self._hold(entry, arrival)
+            self._hold(entry, cost_of(arrival))
         for overlay in self._waits_for.overlays(key[0]):
             if arrival.overlay in (None, overlay):
                 self._half(key, entry, overlay)
@@ -136,14 +148,14 @@ class Pairer:
             half.control_settled = True
             if isinstance(arrival, Exchange) and is_answer(arrival):
                 half.control = arrival
-                self._hold(entry, arrival)
+                self._hold(entry, cost_of(arrival))
         else:
             overdue = age_us is not None and age_us >= self._waits_for.timeout_us((key[0], overlay))
             branch = branch_of(arrival, overdue=overdue)
             if isinstance(branch, Exchange):
                 half.branch = branch
                 half.control_settled = half.control_settled or not is_answer(branch)
-                self._hold(entry, branch)
+                self._hold(entry, cost_of(branch))
             else:
                 self._lose(key, entry, overlay, branch, commands)
         return () if half.done else (overlay,)
@@ -178,38 +190,25 @@ class Pairer:
             self.pending[place] = self.pending.get(place, 0) + 1
         return half
 
-    def _hold(self, entry: Entry, exchange: Exchange) -> None:
-        size = cost_of(exchange)
+    def _hold(self, entry: Entry, size: int) -> None:
         entry.bytes += size
         self.bytes += size
 
     def _pair(self, key: Key, entry: Entry, overlay: str, commands: list[Command]) -> None:
         """Tell of a pair; baseline and branch must be there."""
-        half, baseline = entry.halves[overlay], entry.baseline
-        if baseline is None or half.branch is None:  # pragma: no cover - callers have checked
+        triple = entry.triple(key, overlay)
+        if triple is None:  # pragma: no cover - callers have checked
             return
-        if not are_one_request(baseline.request, half.branch.request):
+        if not are_one_request(triple.baseline.request, triple.branch.request):
             self.mismatched += 1
             self._lose(key, entry, overlay, NotCompared.CAPTURE_GAP, commands)
             return
-        service, exchange_id = key
         self._done(key, entry, overlay)
-        commands.append(
-            Paired(
-                Triple(
-                    id=exchange_id,
-                    service=service,
-                    overlay=overlay,
-                    baseline=baseline,
-                    branch=half.branch,
-                    control=half.control,
-                )
-            )
-        )
+        commands.append(Paired(triple, entry.asked))
 
     def _lose(self, key: Key, entry: Entry, overlay: str, reason: NotCompared, commands: list[Command]) -> None:
         self._done(key, entry, overlay)
-        commands.append(Lost(key[0], overlay, reason))
+        commands.append(Lost(key[0], overlay, reason, entry.baseline, entry.started_us))
 
     def _done(self, key: Key, entry: Entry, overlay: str) -> None:
         entry.halves[overlay].done = True

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from microstax.model.exchange import NotCompared, Triple
+from microstax.capture.asked import Asked
+from microstax.model.exchange import Exchange, NotCompared, Triple
 from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS, ControlMode
 
 SECOND: Final = 1_000_000
@@ -16,11 +17,15 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expected:
-    """One overlay that a service is mirrored into, and how long its answers may take."""
+    """One overlay that a service is mirrored into, and how long its answers may take.
+
+    With `again`, a pair comes with its request as the client sent it, for asking it again.
+    """
 
     overlay: str
     control: ControlMode = ControlMode.NONE
     timeout_us: int = DEFAULT_BRANCH_TIMEOUT_MS * 1000
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +44,27 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """All that will come of one request has come. Whether it can be compared is the differ's to say."""
+    """All that will come of one request has come. Whether it can be compared is the differ's to say.
+
+    `asked` is the request as it was sent, with its secrets, where it may be asked again.
+    """
 
     triple: Triple
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A mirrored request of which a side is missing."""
+    """A mirrored request of which a side is missing.
+
+    `baseline` is its baseline and `started_us` when it was seen (Unix microseconds), both where they are known.
+    """
 
     service: str
     overlay: str
     reason: NotCompared
+    baseline: Exchange | None = None
+    started_us: int | None = None
 
 
 Command = Paired | Lost

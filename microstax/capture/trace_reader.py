@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError
 
+from microstax.capture.asked import RawAnswer
 from microstax.capture.content_encoding import Decoded, decode
 from microstax.capture.header_fields import CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderReader
 from microstax.capture.redactor import Redactor
@@ -67,6 +68,14 @@ class TraceReader:
             started_us=started,
             latency_us=answered - started if started is not None and answered is not None else None,
         )
+
+    def read_answer(self, answer: RawAnswer, method: str) -> Response | None:
+        """Return an answer to a request of `method` that did not come through Envoy; None where it cannot be used."""
+        message = answer.as_traced()
+        try:
+            return self._response(message, message.headers[:], method)
+        except (DecodeError, _RefusedError):
+            return None
 
     def _request(self, message: Any) -> Request:
         noted, headers = self._headers.read(message.headers[:])

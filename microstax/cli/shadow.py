@@ -10,7 +10,7 @@ from microstax.cli.progress import follow
 from microstax.cli.shape import command
 from microstax.cli.values import methods_list, share, size
 from microstax.errors import UsageError
-from microstax.model.shadow import MOST_KEPT_PAIRS, ControlMode
+from microstax.model.shadow import DEFAULT_RECHECK_RPS, MOST_KEPT_PAIRS, MOST_RECHECK_RPS, ControlMode
 
 
 def check_switch(*, enable: bool, disable: bool) -> None:
@@ -34,6 +34,7 @@ def check_idle(given: Mapping[str, object], *, disable: bool) -> None:
     examples=[
         "microstax env shadow shadow-test --enable",
         "microstax env shadow shadow-test --enable --sample 25% --max-rps 50 --service catalog",
+        "microstax env shadow shadow-test --enable --recheck",
         "microstax env shadow shadow-test --enable --keep-pairs 1000",
         "microstax env shadow shadow-test --disable",
     ],
@@ -55,6 +56,18 @@ def check_idle(given: Mapping[str, object], *, disable: bool) -> None:
 )
 @click.option("--service", "services", multiple=True, metavar="S", help="Only this service; may be repeated.")
 @click.option("--max-body", type=size, metavar="SIZE", help="Mirror no request with a larger body [default: 64KiB].")
+@click.option(
+    "--recheck",
+    is_flag=True,
+    help="Ask mismatches on safe requests again, of every side, and count only what comes back: a read that met a "
+    f"write is no difference. At most {DEFAULT_RECHECK_RPS} a second and service.",
+)
+@click.option(
+    "--recheck-rps",
+    type=click.IntRange(min=0, max=MOST_RECHECK_RPS),
+    metavar="N",
+    help="The same, at most N a second and service; 0 asks nothing again [default: 0].",
+)
 @click.option(
     "--keep-pairs",
     type=click.IntRange(min=0, max=MOST_KEPT_PAIRS),
@@ -78,6 +91,8 @@ def shadow(
     control: str | None,
     services: tuple[str, ...],
     max_body: int | None,
+    recheck: bool,
+    recheck_rps: int | None,
     keep_pairs: int | None,
     output: str,
 ) -> None:
@@ -94,9 +109,13 @@ def shadow(
         "--unsafe-methods": unsafe_methods,
         "--control": control,
         "--max-body": max_body,
+        "--recheck": recheck,
+        "--recheck-rps": recheck_rps,
         "--keep-pairs": keep_pairs,
     }
     check_idle(given, disable=disable)
+    if recheck and recheck_rps == 0:
+        raise UsageError("--recheck and --recheck-rps 0 contradict each other: leave one of them out.")
     from microstax.api.methods import SET_SHADOW
 
     request = SET_SHADOW.request(
@@ -109,6 +128,7 @@ def shadow(
         control=control or "",
         services=list(services),
         max_body_bytes=max_body,
+        recheck_rps=DEFAULT_RECHECK_RPS if recheck and recheck_rps is None else recheck_rps,
         keep_pairs=keep_pairs,
     )
     with settings.client() as client:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from microstax.model.exchange import NotCompared
-from microstax.model.report import Coverage
+from microstax.model.report import Coverage, Rechecks
 from microstax.store.port import KEPT, KEPT_BYTES, MOST_KEPT_BYTES
 
 PAIRED: Final = "paired"
@@ -20,6 +20,9 @@ BLOCKED: Final = "blocked"
 _REASON: Final = "reason:"
 _SKIPPED_METHOD: Final = "skipped_method:"
 _SKIPPED: Final = "skipped:"
+RECHECKS: Final = ("asked", "vanished", "persisted", "failed", "over_budget")
+"""What workers count of mismatches that were to be asked again."""
+_RECHECK: Final = "recheck_"
 DELIVERY_MS: Final = 8_000
 """How long beyond the branch's timeout a request may be on its way through tap, pairing, comparing and a delta."""
 _MARGIN_BYTES: Final = 1024 * 1024
@@ -38,6 +41,23 @@ def skipped_method_tally(method: str) -> str:
 def skipped_tally(reason: str) -> str:
     """Return the tally name of requests that were not mirrored for another reason."""
     return f"{_SKIPPED}{reason}"
+
+
+def recheck_tally(outcome: str) -> str:
+    """Return the tally name of one of RECHECKS."""
+    return f"{_RECHECK}{outcome}"
+
+
+def rechecks(counts: Mapping[str, int]) -> Rechecks:
+    """Return what became of mismatches that were to be asked again, from tallies by name."""
+    found = {outcome: counts.get(recheck_tally(outcome), 0) for outcome in RECHECKS}
+    return Rechecks(
+        asked=found["asked"],
+        vanished=found["vanished"],
+        persisted=found["persisted"],
+        failed=found["failed"],
+        over_budget=found["over_budget"],
+    )
 
 
 def still_to_keep(counts: Mapping[tuple[str, str], int], service: str, *, keep: int) -> int:

@@ -73,13 +73,14 @@ def _names(delta: Delta) -> Iterator[str]:
     yield delta.worker_id
     for service in delta.services:
         yield from service.not_compared
+        yield from service.rechecks
     for node in delta.counters:
         yield from (node.node_id, node.epoch)
 
 
 def _counts(delta: Delta) -> Iterator[int]:
     for service in delta.services:
-        yield from (service.paired, service.pending, *service.not_compared.values())
+        yield from (service.paired, service.pending, *service.not_compared.values(), *service.rechecks.values())
 
 
 def _readings(state: State, node: NodeCounters) -> Sequence[CounterReading]:
@@ -111,12 +112,13 @@ def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
 def _result(shadow: ShadowRecord, delta: ServiceDelta, pairs: tuple[Pairs, Pairs]) -> ServiceResult:
     reasons = {coverage.reason_tally(reason): n for reason, n in delta.not_compared.items() if n}
     paired = {coverage.PAIRED: delta.paired} if delta.paired else {}
+    rechecks = {coverage.recheck_tally(one): n for one, n in delta.rechecks.items() if n and one in coverage.RECHECKS}
     return ServiceResult(
         overlay=delta.overlay,
         generation=shadow.generation,
         service=delta.service,
         aggregate=delta.aggregate,
-        counts={**reasons, **paired},
+        counts={**reasons, **paired, **rechecks},
         examples=pairs[0],
         kept=pairs[1],
         keep=shadow.settings.keep_pairs,

@@ -131,6 +131,7 @@ class Management:
             control=request.control,
             services=tuple(request.services),
             max_body_bytes=request.max_body_bytes,
+            recheck_rps=request.recheck_rps,
             keep_pairs=request.keep_pairs,
         )
         return run(lambda tell: self._shadows.enable(request.overlay, wish, tell))

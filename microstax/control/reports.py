@@ -1,6 +1,7 @@
 """What was found: the report of an overlay, single pairs, all kept pairs."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -177,13 +178,8 @@ def _rechecks(shadow: ShadowRecord, results: Results, service: str) -> Rechecks 
     if not shadow.settings.recheck_rps:
         return None
 
-    def counted(name: str) -> int:
-        return sum(n for (owner, tally), n in results.counts.items() if tally == name and service in {"", owner})
-
-    return Rechecks(
-        asked=counted("recheck_asked"),
-        vanished=counted("recheck_vanished"),
-        persisted=counted("recheck_persisted"),
-        failed=counted("recheck_failed"),
-        over_budget=counted("recheck_over_budget"),
-    )
+    counts: Counter[str] = Counter()
+    for (owner, tally), n in results.counts.items():
+        if service in {"", owner}:
+            counts[tally] += n
+    return coverage.rechecks(counts)

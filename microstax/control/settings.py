@@ -12,6 +12,7 @@ from microstax.model.shadow import (
     DEFAULT_MAX_RPS,
     MILLION,
     MOST_KEPT_PAIRS,
+    MOST_RECHECK_RPS,
     ControlMode,
     ShadowSettings,
 )
@@ -31,6 +32,7 @@ class Wish:
     control: str = ""
     services: tuple[str, ...] = ()
     max_body_bytes: int | None = None
+    recheck_rps: int | None = None
     keep_pairs: int | None = None
 
 
@@ -44,6 +46,7 @@ def decide(state: State, record: OverlayRecord, wish: Wish) -> ShadowSettings:
         sample_ppm=_range("--sample", wish.sample_ppm, current.sample_ppm, most=MILLION),
         max_rps=_range("--max-rps", wish.max_rps, current.max_rps or DEFAULT_MAX_RPS, most=MILLION),
         max_body_bytes=_range("--max-body", wish.max_body_bytes, current.max_body_bytes or DEFAULT_MAX_BODY, least=0),
+        recheck_rps=_range("--recheck-rps", wish.recheck_rps, current.recheck_rps, least=0, most=MOST_RECHECK_RPS),
         keep_pairs=_range("--keep-pairs", wish.keep_pairs, current.keep_pairs, least=0, most=MOST_KEPT_PAIRS),
         methods=_methods(wish, current),
         services=_services(record, wish) or current.services,

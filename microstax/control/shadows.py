@@ -2,9 +2,9 @@
 
 Mirroring is said only when a worker looks and Envoy has acknowledged it; a copy of the baseline for noise is healthy
 before it gets traffic. Enabling a shadow that was off, and changing what is compared (methods, services, control, body
-limit), begins a new generation: the report starts anew, since old counts would not mean the same. A new sample, budget
-or number of pairs to keep does not. It is committed when it is in force: what was found before goes when there is
-something in its place.
+limit, what is asked again), begins a new generation: the report starts anew, since old counts would not mean the same.
+A new sample, budget or number of pairs to keep does not. It is committed when it is in force: what was found before
+goes when there is something in its place.
 """
 
 from collections.abc import Callable
@@ -167,7 +167,8 @@ def _mirroring(state: State, record: OverlayRecord, shadow: ShadowRecord) -> str
     chosen = shadow.settings
     services = ", ".join(spec.name for spec in queries.shadowed_services(record, shadow))
     share = f"{chosen.sample_ppm * 100 / MILLION:g}%"
+    again = f" Mismatches are asked again, at most {chosen.recheck_rps} a second." if chosen.recheck_rps else ""
     return (
         f"Mirroring {share} of {', '.join(chosen.methods)} requests for {services} into {record.spec.name} (control: "
-        f"{queries.control_words(state, record, shadow)}). See 'microstax env diffs {record.spec.name}'."
+        f"{queries.control_words(state, record, shadow)}).{again} See 'microstax env diffs {record.spec.name}'."
     )

@@ -97,6 +97,7 @@ class StatusReport:
             enabled=shadow.settings.enabled,
             control=queries.control_words(state, record, shadow),
             since_ms=shadow.since_ms,
+            recheck_rps=shadow.settings.recheck_rps,
             keep_pairs=shadow.settings.keep_pairs,
             services=[
                 ShadowService(

@@ -10,6 +10,8 @@ from microstax.capture.redaction import Redaction
 from microstax.control import coverage, layout, queries
 from microstax.control.envoys import admin_path
 from microstax.generated.management.microstax.management.v1 import Target, TargetList, TargetShadow
+from microstax.model.environment import ServiceSpec
+from microstax.model.shadow import ControlMode
 from microstax.store.state import OverlayRecord, ShadowRecord, State
 
 
@@ -99,15 +101,32 @@ def owner(node_id: str, workers: list[str]) -> str | None:
 
 
 def _shadows(state: State, record: OverlayRecord, shadow: ShadowRecord) -> list[TargetShadow]:
-    return [
-        TargetShadow(
-            overlay=record.spec.name,
-            service=spec.name,
-            control=queries.control_mode(queries.base_service(state, record, spec.name), shadow).value,
-            max_body_bytes=shadow.settings.max_body_bytes,
-            timeout_ms=shadow.settings.branch_timeout_ms,
-            generation=shadow.generation,
-            keep_pairs=shadow.settings.keep_pairs,
-        )
-        for spec in queries.shadowed_services(record, shadow)
-    ]
+    return [_shadow(state, record, shadow, spec) for spec in queries.shadowed_services(record, shadow)]
+
+
+def _shadow(state: State, record: OverlayRecord, shadow: ShadowRecord, own: ServiceSpec) -> TargetShadow:
+    base = queries.base_service(state, record, own.name)
+    told = TargetShadow(
+        overlay=record.spec.name,
+        service=own.name,
+        control=queries.control_mode(base, shadow).value,
+        max_body_bytes=shadow.settings.max_body_bytes,
+        timeout_ms=shadow.settings.branch_timeout_ms,
+        generation=shadow.generation,
+        recheck_rps=shadow.settings.recheck_rps,
+        keep_pairs=shadow.settings.keep_pairs,
+    )
+    if told.recheck_rps:
+        # The processes and not the tee, which would mirror what is asked again, and count it.
+        told.baseline_address = str(queries.service_address(state, record.spec.baseline, base))
+        told.branch_address = str(queries.service_address(state, record.spec.name, own))
+        told.control_address = _control_address(state, record, told)
+    return told
+
+
+def _control_address(state: State, record: OverlayRecord, told: TargetShadow) -> str:
+    """Return where the control listens: a copy, or the baseline itself; empty where there is none."""
+    if told.control == ControlMode.SELF:
+        return told.baseline_address
+    copied = told.control == ControlMode.COPY
+    return str(queries.port_address(state, layout.control_port(record.spec.name, told.service))) if copied else ""

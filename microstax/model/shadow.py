@@ -11,6 +11,7 @@ DEFAULT_MAX_RPS: Final = 200
 DEFAULT_MAX_BODY: Final = 64 * 1024
 DEFAULT_BRANCH_TIMEOUT_MS: Final = 15_000
 DEFAULT_RECHECK_RPS: Final = 5
+MOST_RECHECK_RPS: Final = 100
 MOST_KEPT_PAIRS: Final = 20_000
 SELF_CONTROL_SHARE: Final = 50_000
 """Parts per million of requests that `--control self` mirrors back to the baseline: 5%."""

@@ -6,10 +6,9 @@ plane is away, results keep merging into the next delta.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from microstax.capture import Command, Lost, Paired
-from microstax.diff.aggregate import ServiceAggregate
+from microstax.diff.aggregate import ServiceAggregate, Sides
 from microstax.generated.management.microstax.management.v1 import (
     Delta,
     NodeCounters,
@@ -17,52 +16,11 @@ from microstax.generated.management.microstax.management.v1 import (
     Watched,
 )
 from microstax.model.exchange import NotCompared, Triple
-from microstax.model.record import StoredPair, encode_pair
+from microstax.worker.results import Recheck, Results
+from microstax.worker.sites import Place
 
-MAX_EXAMPLES: Final = 200
-"""Examples in one delta of one service; each discrepancy needs a single one."""
-MAX_EXAMPLE_BYTES: Final = 8 * 1024 * 1024
-"""Of one delta of one service, well below the management API's message limit."""
-MAX_KEPT: Final = 500
-"""Pairs kept whatever they show in one delta of one service; more come with the next."""
-MAX_KEPT_BYTES: Final = 4 * 1024 * 1024
-
-Place = tuple[str, str]
-"""(overlay, service)"""
 Generations = Mapping[str, Mapping[str, int]]
 """By node: the generations of its shadows, by overlay."""
-
-
-@dataclass(slots=True)
-class _Results:
-    """One service's results since the last delta.
-
-    They belong to a `generation` of the shadow, which began at `since_us` (Unix microseconds on the Envoy's machine).
-    """
-
-    aggregate: ServiceAggregate
-    generation: int = 0
-    since_us: int = 0
-    paired: int = 0
-    not_compared: dict[str, int] = field(default_factory=dict)
-    examples: list[bytes] = field(default_factory=list)
-    example_bytes: int = 0
-    kept: list[bytes] = field(default_factory=list)
-    kept_bytes: int = 0
-
-    @property
-    def has_news(self) -> bool:
-        return self.paired > 0 or bool(self.not_compared)
-
-    def rest(self) -> "_Results":
-        """Return what the next delta begins with."""
-        return _Results(self.aggregate.fresh(), self.generation, self.since_us)
-
-    def next(self, generation: int, since_us: int) -> "_Results":
-        """Return what another generation begins with: what was learned, and none of the examples that it had."""
-        aggregate = self.aggregate.fresh()
-        aggregate.forget_told()
-        return _Results(aggregate, generation, since_us)
 
 
 @dataclass(slots=True)
@@ -72,8 +30,8 @@ class Ledger:
     worker_id: str
     pairs: int = 0
     _sequence: int = 0
-    _results: dict[Place, _Results] = field(default_factory=dict)
-    _older: dict[Place, _Results] = field(default_factory=dict)
+    _results: dict[Place, Results] = field(default_factory=dict)
+    _older: dict[Place, Results] = field(default_factory=dict)
     _counters: dict[str, NodeCounters] = field(default_factory=dict)
     _pending: dict[Place, int] = field(default_factory=dict)
     _to_keep: dict[Place, int] = field(default_factory=dict)
@@ -82,7 +40,7 @@ class Ledger:
     def seed(self, overlay: str, service: str, learned: bytes) -> None:
         """Begin with what earlier workers learned; what this worker learned already stays. Raises StorageError."""
         if learned and (overlay, service) not in self._results:
-            self._results[overlay, service] = _Results(ServiceAggregate.from_bytes(learned).fresh())
+            self._results[overlay, service] = Results(ServiceAggregate.from_bytes(learned).fresh())
 
     def begin(self, overlay: str, service: str, generation: int, *, now_us: int) -> None:
         """Count towards `generation` from now on; what was mirrored before `now_us` belongs to the one before."""
@@ -109,14 +67,35 @@ class Ledger:
         """Compare what was paired, or count what was lost; `at_ms` is now, in Unix milliseconds."""
         match command:
             case Paired(triple):
-                self._compare(triple, at_ms)
-            case Lost(service, overlay, reason):
-                _count(self._at(overlay, service), reason)
+                self.add(triple, None, at_ms=at_ms)
+            case Lost():
+                self._lose(command)
+
+    def differences(self, triple: Triple) -> Sides | None:
+        """Compare and count nothing; None where the triple is not a pair as a whole."""
+        return self._of(triple.overlay, triple.service, triple.baseline.started_us).aggregate.differences(triple)
+
+    def add(self, triple: Triple, sides: Sides | None, *, at_ms: int, recheck: Recheck | None = None) -> None:
+        """Count a triple, with the differences `sides` where they are known already.
+
+        `recheck` is what became of it if it was to be asked again.
+        """
+        place = (triple.overlay, triple.service)
+        results = self._of(*place, triple.baseline.started_us)
+        keep = self._to_keep.get(place, 0) if results is self._results[place] and recheck is not Recheck.VANISHED else 0
+        added = results.add(triple, sides, at_ms=at_ms, keep=keep > 0)
+        self.pairs += added.paired
+        if added.kept:
+            self._to_keep[place] -= 1
+        if recheck is not None:
+            results.note_recheck(recheck)
 
     def give_up(self, command: Command) -> None:
         """Count what `take` failed on, so that the sums still hold."""
         if isinstance(command, Paired):
-            _count(self._at(command.triple.overlay, command.triple.service), NotCompared.UNDECODABLE)
+            triple = command.triple
+            results = self._of(triple.overlay, triple.service, triple.baseline.started_us)
+            results.count(NotCompared.UNDECODABLE)
 
     def count(self, node_id: str, *, epoch: str, counters: Mapping[str, int], at_ms: int = 0) -> None:
         """Keep the newest reading of an Envoy's counters, made at `at_ms`, for the next delta."""
@@ -163,47 +142,24 @@ class Ledger:
         """Tell whether other taps are attached, or for others, than the last delta said."""
         return watched != self._watched
 
-    def _at(self, overlay: str, service: str) -> _Results:
+    def _at(self, overlay: str, service: str) -> Results:
         results = self._results.get((overlay, service))
         if results is None:
-            results = self._results[overlay, service] = _Results(ServiceAggregate.empty())
+            results = self._results[overlay, service] = Results(ServiceAggregate.empty())
         return results
 
-    def _of(self, triple: Triple) -> _Results:
+    def _of(self, overlay: str, service: str, started_us: int | None) -> Results:
         """Return the results of the generation in which a request was mirrored."""
-        results, started_us = self._at(triple.overlay, triple.service), triple.baseline.started_us
+        results = self._at(overlay, service)
         if started_us is not None and started_us < results.since_us:
-            return self._older.get((triple.overlay, triple.service), results)
+            return self._older.get((overlay, service), results)
         return results
 
-    def _compare(self, triple: Triple, at_ms: int) -> None:
-        results = self._of(triple)
-        outcome = results.aggregate.add(triple)
-        if outcome.paired:
-            results.paired += 1
-            self.pairs += 1
-        else:
-            _count(results, outcome.not_compared or NotCompared.UNDECODABLE)
-        if outcome.keep_as_example and len(results.examples) < MAX_EXAMPLES:
-            record = encode_pair(StoredPair(triple=triple, captured_ms=at_ms))
-            if results.example_bytes + len(record) <= MAX_EXAMPLE_BYTES:
-                results.examples.append(record)
-                results.example_bytes += len(record)
-        elif outcome.paired and self._to_keep and len(results.kept) < MAX_KEPT:
-            self._keep(results, triple, at_ms)
+    def _lose(self, lost: Lost) -> None:
+        results = self._of(lost.overlay, lost.service, lost.started_us)
+        results.lose(lost)
 
-    def _keep(self, results: _Results, triple: Triple, at_ms: int) -> None:
-        """Take a pair along whatever it shows, if more are wanted of this generation and the delta has room."""
-        place = (triple.overlay, triple.service)
-        if not self._to_keep.get(place) or results is not self._results.get(place):
-            return
-        record = encode_pair(StoredPair(triple=triple, captured_ms=at_ms))
-        if results.kept_bytes + len(record) <= MAX_KEPT_BYTES:
-            results.kept.append(record)
-            results.kept_bytes += len(record)
-            self._to_keep[place] -= 1
-
-    def _service(self, held: dict[Place, _Results], place: Place, pending: int) -> ServiceDelta:
+    def _service(self, held: dict[Place, Results], place: Place, pending: int) -> ServiceDelta:
         overlay, service = place
         results = held.get(place)
         if results is None or not results.has_news:
@@ -218,10 +174,7 @@ class Ledger:
             not_compared=results.not_compared,
             paired=results.paired,
             pending=pending,
+            rechecks=results.rechecks,
             examples=results.examples,
             kept=results.kept,
         )
-
-
-def _count(results: _Results, reason: NotCompared) -> None:
-    results.not_compared[reason] = results.not_compared.get(reason, 0) + 1

@@ -12,7 +12,6 @@ from microstax.capture import (
     Chunk,
     Collector,
     Command,
-    Expected,
     Inbox,
     Pairer,
     PollFailed,
@@ -25,10 +24,11 @@ from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
 from microstax.errors import UsageError
 from microstax.generated.management.microstax.management.v1 import Target
 from microstax.model.exchange import Side
-from microstax.model.shadow import DEFAULT_MAX_BODY, ControlMode
 from microstax.worker.admin import AdminError, epoch_of, get
-from microstax.worker.ledger import Ledger, Place
+from microstax.worker.ledger import Ledger
 from microstax.worker.notices import Notices
+from microstax.worker.rechecker import Rechecker
+from microstax.worker.sites import Place, expected, max_body, sites
 
 POLL_MS: Final = 500
 TICK_S: Final = 0.25
@@ -62,6 +62,7 @@ class Node:
     notices: Notices
     inbox: Inbox = field(default_factory=Inbox)
     collector: Collector = field(init=False)
+    rechecker: Rechecker = field(init=False)
     _poller: TapPoller = field(init=False)
     _dropped: dict[MirrorKey, int] = field(default_factory=dict)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,6 +74,7 @@ class Node:
     def __post_init__(self) -> None:
         """Prepare what `run` runs."""
         self.collector = Collector(Pairer(), Redactor(Redaction.with_fresh_key()))
+        self.rechecker = Rechecker(self.ledger, self.collector.read_answer, self.notices)
         self._poller = self._new_poller()
         self.update(self.target)
 
@@ -87,7 +89,8 @@ class Node:
             return
         if before is target or before.redaction != target.redaction:
             self.collector.redactor = Redactor(redaction)
-        self.collector.pairer.expect(_expected(target))
+        self.collector.pairer.expect(expected(target))
+        self.rechecker.aim(sites(target))
         if target.shadows and target.role != BRIDGE:
             self._wanted.set()
         else:
@@ -96,11 +99,16 @@ class Node:
 
     async def run(self) -> None:
         """Poll, read and count until `stop`; what was captured by then has been taken in when this returns."""
-        async with asyncio.TaskGroup() as group:
-            others = [group.create_task(task) for task in (self._read(), self._tick(), self._count())]
-            await self._poll()
-            for task in others:
-                task.cancel()
+        self.rechecker.begin()
+        try:
+            async with asyncio.TaskGroup() as group:
+                others = [group.create_task(task) for task in (self._read(), self._tick(), self._count())]
+                await self._poll()
+                for task in others:
+                    task.cancel()
+        finally:
+            self.rechecker.end()
+        await self.rechecker.ended()
         while (chunk := self.inbox.take()) is not None:
             self._feed(chunk)
         self._take(self.collector.flush(_monotonic_us()))
@@ -126,7 +134,10 @@ class Node:
     @property
     def pending(self) -> dict[Place, int]:
         """How many requests wait for their other half, by (overlay, service)."""
-        return {(overlay, service): n for (service, overlay), n in self.collector.pairer.pending.items()}
+        pending = self.rechecker.pending
+        for (service, overlay), count in self.collector.pairer.pending.items():
+            pending[overlay, service] = pending.get((overlay, service), 0) + count
+        return pending
 
     def lag_us(self, now_us: int) -> int:
         """Return the age of the oldest trace that was not read yet, in microseconds; 0 if there is none."""
@@ -156,8 +167,8 @@ class Node:
     def _request(self) -> bytes:
         collector = self.collector
         mean = collector.trace_bytes / collector.traces if collector.traces else None
-        max_body = max((shadow.max_body_bytes for shadow in self.target.shadows), default=0) or DEFAULT_MAX_BODY
-        return tap_request(traces_per_poll(max_body=max_body, mean_bytes=mean), POLL_MS, max_body)
+        body = max_body(self.target)
+        return tap_request(traces_per_poll(max_body=body, mean_bytes=mean), POLL_MS, body)
 
     def _on_chunk(self, chunk: Chunk) -> None:
         self.inbox.put(chunk)
@@ -184,6 +195,7 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             self._take(self.collector.tick(_monotonic_us()))
+            self.rechecker.tick()
             self._report()
 
     def _take(self, commands: Iterable[Command]) -> None:
@@ -191,7 +203,8 @@ class Node:
         at_ms = time.time_ns() // 1_000_000
         for command in commands:
             try:
-                self.ledger.take(command, at_ms=at_ms)
+                if not self.rechecker.take(command, at_ms=at_ms):
+                    self.ledger.take(command, at_ms=at_ms)
             except Exception as error:  # noqa: BLE001 - whatever it is, the traffic goes on
                 self.notices.failure(f"{self.target.node_id}: a pair cannot be compared", error)
                 self.ledger.give_up(command)
@@ -240,12 +253,3 @@ class Node:
 
 def _monotonic_us() -> int:
     return time.monotonic_ns() // 1000
-
-
-def _expected(target: Target) -> dict[str, list[Expected]]:
-    found: dict[str, list[Expected]] = {}
-    for shadow in target.shadows:
-        mode = ControlMode(shadow.control) if shadow.control in set(ControlMode) else ControlMode.NONE
-        expected = Expected(overlay=shadow.overlay, control=mode, timeout_us=shadow.timeout_ms * 1000)
-        found.setdefault(shadow.service, []).append(expected)
-    return found

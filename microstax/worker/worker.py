@@ -19,9 +19,10 @@ from microstax.generated.management.microstax.management.v1 import (
     WatchTargetsRequest,
 )
 from microstax.worker.admin import AdminError
-from microstax.worker.ledger import Generations, Ledger, Place
+from microstax.worker.ledger import Generations, Ledger
 from microstax.worker.node import BRIDGE, Node
 from microstax.worker.notices import Notices
+from microstax.worker.sites import Place
 
 FLUSH_S: Final = 0.5
 GLANCE_S: Final = 0.03

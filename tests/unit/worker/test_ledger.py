@@ -11,7 +11,8 @@ from microstax.generated.management.microstax.management.v1 import Delta
 from microstax.model.exchange import NotCompared
 from microstax.model.record import decode_pair
 from microstax.testing import a_request, a_response, a_triple
-from microstax.worker.ledger import MAX_EXAMPLE_BYTES, MAX_KEPT_BYTES, Ledger
+from microstax.worker.ledger import Ledger
+from microstax.worker.results import MAX_EXAMPLE_BYTES, MAX_KEPT_BYTES, Recheck
 
 PLACE = ("shadow-test", "catalog")
 SAME = Paired(a_triple())
@@ -186,6 +187,45 @@ def test_results_belong_to_the_generation_in_which_their_request_was_mirrored() 
     assert [(one.generation, one.paired) for one in must_cut(ledger).services] == [(4, 1)]
     ledger.forget([])
     assert cut(ledger) is None
+
+
+def test_what_was_lost_belongs_to_its_generation_too() -> None:
+    ledger = Ledger("w-1")
+    ledger.begin(*PLACE, 4, now_us=1_000)
+    ledger.take(SAME, at_ms=5)
+    ledger.begin(*PLACE, 5, now_us=1_000)
+    ledger.take(Lost("catalog", "shadow-test", NotCompared.BRANCH_TIMEOUT, started_us=900), at_ms=6)
+    ledger.take(Lost("catalog", "shadow-test", NotCompared.BRANCH_TIMEOUT, started_us=1_100), at_ms=6)
+    told = [(one.generation, one.not_compared) for one in must_cut(ledger).services]
+    assert told == [(4, {"branch_timeout": 1}), (5, {"branch_timeout": 1})]
+
+
+def test_an_answer_that_broke_off_too_late_is_a_timeout_to_the_latencies() -> None:
+    ledger = Ledger("w-1")
+    ledger.take(Lost("catalog", "shadow-test", NotCompared.BRANCH_TIMEOUT, baseline=SAME.triple.baseline), at_ms=5)
+    (service,) = must_cut(ledger).services
+    whole = Ledger("w-2")
+    whole.take(Paired(a_triple(branch=a_response(local_reason="UT"))), at_ms=5)
+    (other,) = must_cut(whole).services
+    assert (service.not_compared, service.paired) == (other.not_compared, 0)
+    assert service.aggregate == other.aggregate
+    endpoints = ServiceAggregate.from_bytes(service.aggregate).endpoints
+    assert list(endpoints) == ["GET /products/{id}"]
+
+
+def test_rechecks_are_counted_with_the_pair_that_they_are_about() -> None:
+    ledger = Ledger("w-1")
+    ledger.keep(*PLACE, 10)
+    sides = ledger.differences(DIFFERENT.triple)
+    assert sides is not None
+    for recheck in (*Recheck, Recheck.VANISHED):
+        ledger.add(DIFFERENT.triple, sides, at_ms=5, recheck=recheck)
+    (service,) = must_cut(ledger).services
+    assert service.rechecks == {"asked": 4, "vanished": 2, "persisted": 1, "failed": 1, "over_budget": 1}
+    assert service.paired == 5
+    assert len(service.kept) == 3  # neither the example nor the last one, which counts as if it did not differ
+    ledger.take(SAME, at_ms=5)
+    assert must_cut(ledger).services[0].rechecks == {}
 
 
 def test_a_new_generation_needs_examples_of_its_own_and_keeps_what_was_learned() -> None:
