@@ -1,26 +1,36 @@
 """From aggregates to the report document: select, judge all at once, write down."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
 from microstax.diff.aggregate import ServiceAggregate
-from microstax.diff.discrepancy import HEADER, SHAPE, VALUE, Discrepancy
+from microstax.diff.discrepancy import Discrepancy
 from microstax.diff.endpoint import EndpointAggregate
-from microstax.diff.findings import add_finding
+from microstax.diff.expecting import Expecting, Found
+from microstax.diff.findings import add_finding, more_minutes
+from microstax.diff.grouping import FoundGroup, group_findings, subsumed
 from microstax.diff.hiding import Hidden
+from microstax.diff.judging import Case, Family, JudgedEndpoint, judge_all
 from microstax.diff.latency_verdict import latency_report
-from microstax.diff.sentences import reasons_of
-from microstax.diff.tally import Tally
-from microstax.diff.verdict import Counts, Judgement, Policy, judge
+from microstax.diff.sentences import named, reasons_of
+from microstax.diff.verdict import Policy, clean_needs
 from microstax.errors import UndecidedError
-from microstax.model.difference import HeaderKind, ShapeKind
 from microstax.model.ignore import ExpectedChange, IgnoreRule, check_kind
-from microstax.model.report import Coverage, EndpointReport, Rechecks, ReportDocument, ServiceReport, Verdict
+from microstax.model.report import (
+    Coverage,
+    EndpointReport,
+    ExpectedReport,
+    Group,
+    Rechecks,
+    ReportDocument,
+    ServiceReport,
+    Verdict,
+)
 
-_LISTED = 5
-_ORDER = {"different": 0, "undecided": 1, "not comparable": 2, "same": 3}
-_VALUE_KINDS = {(SHAPE, ShapeKind.ORDER.value), (HEADER, HeaderKind.VALUE.value)}
+_LISTED: Final = 5
+_ORDER: Final = {"different": 0, "undecided": 1, "not comparable": 2, "same": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +39,8 @@ class ReportInput:
 
     `service`, `endpoint` and `kind` show only a part: verdicts are judged among all, counted over what is shown. `kind`
     is one of microstax.model.ignore.KINDS, or empty. `control` is the kind of control to recommend where there is none.
+    `today` tells which rules are expired (None: none is); `minutes` is how long traffic has been compared, None where
+    that is not known.
     """
 
     overlay: str
@@ -48,28 +60,6 @@ class ReportInput:
     control: str = "copy"
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One discrepancy that is judged."""
-
-    discrepancy: Discrepancy
-    tally: Tally
-    judgement: Judgement
-
-
-@dataclass(slots=True)
-class _Endpoint:
-    """One endpoint on its way into the report."""
-
-    service: str
-    name: str
-    aggregate: EndpointAggregate
-    calibrated: bool
-    open: list[tuple[Discrepancy, Tally]]
-    cases: list[_Case] = field(default_factory=list)
-    spikes: Judgement = field(default_factory=lambda: Judgement(verdict="undecided"))
-
-
 def build_report(given: ReportInput) -> ReportDocument:
     """Return the report document.
 
@@ -77,94 +67,73 @@ def build_report(given: ReportInput) -> ReportDocument:
     are others: it may be misspelt, or not have been called yet.
     """
     check_kind(given.kind)
-    hidden = Hidden(given.ignore_rules)
-    endpoints = [
-        _Endpoint(service, name, endpoint, aggregate.triples > 0, hidden.rest(service, name, endpoint))
-        for service, aggregate in sorted(given.aggregates.items())
-        for name, endpoint in sorted(aggregate.endpoints.items())
-    ]
-    _judge(endpoints, given.policy)
-    shown = [endpoint for endpoint in endpoints if _is_shown(endpoint, given)]
+    expecting = Expecting(given.expected)
+    hidden = Hidden(given.ignore_rules, today=given.today, expecting=expecting)
+    family = judge_all(given.aggregates, hidden=hidden, expecting=expecting, policy=given.policy)
+    shown = [endpoint for endpoint in family.endpoints if _is_shown(endpoint, given)]
     if given.endpoint and not shown:
-        _check_endpoint(given, endpoints)
+        _check_endpoint(given, family.endpoints)
+    document = _document(given, family, shown=shown)
+    document["ignored"] = hidden.report()
+    document["expected"] = _expected(expecting, family, given.policy)
+    document["verdict"] = _overall(shown, document["expected"], given)
+    folded = sum(endpoint.aggregate.folded for endpoint in shown)
+    document["reasons"] = reasons_of(document, folded=folded, policy=given.policy, control=given.control)
+    return document
+
+
+def _expected(expecting: Expecting, family: Family, policy: Policy) -> list[ExpectedReport]:
+    found = (
+        Found(
+            service=endpoint.service,
+            endpoint=endpoint.name,
+            discrepancy=case.discrepancy,
+            count=case.count,
+            verdict=case.judgement.verdict,
+        )
+        for endpoint in family.endpoints
+        for case in endpoint.cases
+    )
+    pairs = {(endpoint.service, endpoint.name): endpoint.aggregate.pairs for endpoint in family.endpoints}
+    return expecting.report(found, pairs=pairs, policy=policy)
+
+
+def _document(given: ReportInput, family: Family, *, shown: list[JudgedEndpoint]) -> ReportDocument:
     reports = [(endpoint.service, _endpoint_report(endpoint, given)) for endpoint in shown]
-    return _document(given, endpoints=shown, reports=reports, hidden=hidden)
-
-
-def _document(
-    given: ReportInput,
-    *,
-    endpoints: list[_Endpoint],
-    reports: list[tuple[str, EndpointReport]],
-    hidden: Hidden,
-) -> ReportDocument:
     contexts = sum(report["contexts"] for _, report in reports)
     failing = sum(report["failing_contexts"] for _, report in reports)
-    verdict = _overall([report for _, report in reports], given.coverage, given.policy)
-    document: ReportDocument = {
+    pairs = sum(report["pairs"] for _, report in reports)
+    return {
         "overlay": given.overlay,
         "baseline": given.baseline,
         "since": given.since,
-        "verdict": verdict,
+        "verdict": "undecided",
         "reasons": [],
-        "calibrated": any(endpoint.aggregate.triples for endpoint in endpoints),
+        "calibrated": any(endpoint.aggregate.triples for endpoint in shown),
+        "policy": {
+            "alpha": given.policy.alpha,
+            "tolerance": given.policy.tolerance,
+            "min_pairs": given.policy.min_pairs,
+            "latency_tolerance": given.policy.latency_tolerance,
+            "hypotheses": family.hypotheses,
+        },
+        "pairs_per_minute": round(pairs / given.minutes, 1) if given.minutes else None,
         "contexts": contexts,
         "failing_contexts": failing,
         "accuracy": _accuracy(failing, contexts),
         "coverage": given.coverage,
+        "rechecks": given.rechecks,
         "services": _by_service(reports),
+        "expected": [],
+        "ignored": [],
     }
-    if given.ignore_rules:
-        document["ignored"] = hidden.report()
-    needs = {
-        (endpoint.service, endpoint.name): max((case.judgement.needs or 0 for case in endpoint.cases), default=0)
-        for endpoint in endpoints
-    }
-    folded = sum(endpoint.aggregate.folded for endpoint in endpoints)
-    document["reasons"] = reasons_of(document, needs=needs, folded=folded, policy=given.policy, control=given.control)
-    return document
 
 
-def _judge(endpoints: list[_Endpoint], policy: Policy) -> None:
-    """Judge all discrepancies of all endpoints as one family, spikes among them."""
-    family: list[Counts] = []
-    for endpoint in endpoints:
-        family += [_counts(endpoint, discrepancy, tally) for discrepancy, tally in endpoint.open]
-        family.append(_spike_counts(endpoint.aggregate))
-    judgements = iter(judge(family, policy))
-    for endpoint in endpoints:
-        endpoint.cases = [_Case(discrepancy, tally, next(judgements)) for discrepancy, tally in endpoint.open]
-        endpoint.spikes = next(judgements)
-
-
-def _counts(endpoint: _Endpoint, discrepancy: Discrepancy, tally: Tally) -> Counts:
-    return Counts(
-        pairs=endpoint.aggregate.pairs,
-        triples=endpoint.aggregate.triples,
-        branch_only=tally.branch_only,
-        control_only=tally.control_only,
-        both=tally.both,
-        alone=tally.alone,
-        formatted=tally.formatted,
-        varies=tally.varies,
-        is_value=discrepancy.family == VALUE or discrepancy[:2] in _VALUE_KINDS,
-        calibrated=endpoint.calibrated,
-    )
-
-
-def _spike_counts(aggregate: EndpointAggregate) -> Counts:
-    """Spikes are counted against a reference in every pair, so they are calibrated always."""
-    spikes, pairs = aggregate.latencies.spikes, max(aggregate.pairs, 1)
-    return Counts(
-        pairs=pairs, triples=pairs, branch_only=spikes.branch_only, control_only=spikes.control_only, both=0, alone=0
-    )
-
-
-def _is_shown(endpoint: _Endpoint, given: ReportInput) -> bool:
+def _is_shown(endpoint: JudgedEndpoint, given: ReportInput) -> bool:
     return given.service in ("", endpoint.service) and given.endpoint in ("", endpoint.name)
 
 
-def _check_endpoint(given: ReportInput, endpoints: list[_Endpoint]) -> None:
+def _check_endpoint(given: ReportInput, endpoints: list[JudgedEndpoint]) -> None:
     known = [endpoint.name for endpoint in endpoints if given.service in ("", endpoint.service)]
     if known:
         listed = ", ".join(repr(name) for name in known[:_LISTED])
@@ -172,49 +141,87 @@ def _check_endpoint(given: ReportInput, endpoints: list[_Endpoint]) -> None:
         raise UndecidedError(f"No request of {given.endpoint!r} has been compared: there are {listed}{more}.")
 
 
-def _endpoint_report(endpoint: _Endpoint, given: ReportInput) -> EndpointReport:
+def _endpoint_report(endpoint: JudgedEndpoint, given: ReportInput) -> EndpointReport:
     aggregate = endpoint.aggregate
-    cases = [case for case in endpoint.cases if given.kind in ("", *case.discrepancy[:2]) and case.tally.branch]
-    cases.sort(key=lambda case: (_ORDER[case.judgement.verdict], -case.tally.branch, case.discrepancy))
-    drifting = [case.tally.contexts for case in cases if case.judgement.verdict == "different"]
+    cases = _told([case for case in endpoint.cases if given.kind in ("", *case.discrepancy[:2]) and case.count])
     contexts = aggregate.contexts.estimate()
-    share = aggregate.contexts.share_of(drifting)
-    failing = round((share or 0.0) * contexts)
+    drifting = [case.tally.contexts for case in cases if case.is_drift]
+    failing = round((aggregate.contexts.share_of(drifting) or 0.0) * contexts)
+    failing = max(failing, 1) if drifting and contexts else 0
     made: EndpointReport = {
         "endpoint": _text(endpoint.name),
         "pairs": aggregate.pairs,
-        "verdict": _endpoint_verdict(cases, aggregate.pairs, given.policy),
+        "verdict": endpoint.verdict,
+        "needs": endpoint.needs,
+        "needs_minutes": more_minutes(endpoint.needs, aggregate.pairs, given.minutes),
         "contexts": contexts,
-        "failing_contexts": max(failing, 1) if drifting and contexts else 0,
-        "accuracy": None,
+        "failing_contexts": failing,
+        "accuracy": _accuracy(failing, contexts),
+        "groups": [],
         "status": [],
         "shape": [],
         "values": [],
         "headers": [],
-        "latency": latency_report(aggregate.latencies, given.policy, endpoint.spikes.verdict),
+        "latency": _interim(latency_report(aggregate.latencies, given.policy, endpoint.spikes.verdict)),
     }
-    made["accuracy"] = _accuracy(made["failing_contexts"], contexts)
+    made["groups"], groups = _groups(aggregate, cases)
     for case in cases:
-        add_finding(made, case.discrepancy, case.tally, case.judgement.verdict, triples=aggregate.triples)
+        add_finding(made, endpoint, case, group=groups.get(case.discrepancy, 0), minutes=given.minutes)
     return made
 
 
-def _endpoint_verdict(cases: Iterable[_Case], pairs: int, policy: Policy) -> Verdict:
-    found = {case.judgement.verdict for case in cases}
-    if "different" in found:
-        return "different"
-    return "undecided" if "undecided" in found or pairs < policy.min_pairs else "same"
+def _told(cases: list[Case]) -> list[Case]:
+    """Return what is told of them, the weightiest first: not that a value of another size is another value."""
+    different = [case.discrepancy for case in cases if case.judgement.verdict == "different"]
+    told = [case for case in cases if not subsumed(case.discrepancy, different)]
+    return sorted(told, key=lambda case: (_ORDER[case.judgement.verdict], -case.count, case.discrepancy))
 
 
-def _overall(reports: list[EndpointReport], coverage: Coverage, policy: Policy) -> Verdict:
-    """Return the verdict on everything that is shown; endpoints that hardly anybody calls do not hold it up."""
-    pairs = sum(report["pairs"] for report in reports)
-    if any(report["verdict"] == "different" for report in reports):
+def _groups(aggregate: EndpointAggregate, cases: list[Case]) -> tuple[list[Group], dict[Discrepancy, int]]:
+    """Return the groups of what is different, the undeclared first, and the number of each one's group."""
+    groups: list[Group] = []
+    numbers: dict[Discrepancy, int] = {}
+    for expected in (False, True):
+        members = [
+            one.discrepancy for one in cases if one.judgement.verdict == "different" and one.expected is expected
+        ]
+        for found in group_findings(aggregate, members):
+            groups.append(_group(len(groups) + 1, found, expected=expected))
+            numbers |= dict.fromkeys(found.members, len(groups))
+    return groups, numbers
+
+
+def _group(number: int, found: FoundGroup, *, expected: bool) -> Group:
+    condition = found.condition
+    return {
+        "group": number,
+        "lead": named(found.members[0]),
+        "findings": len(found.members),
+        "count": found.count,
+        "condition": "" if condition is None else condition.text,
+        "failing_share": None if condition is None else round(condition.failing_share, 4),
+        "passing_share": None if condition is None else round(condition.passing_share, 4),
+        "expected": expected,
+    }
+
+
+def _overall(endpoints: list[JudgedEndpoint], expected: list[ExpectedReport], given: ReportInput) -> Verdict:
+    """Return the verdict on everything that is shown; endpoints that hardly anybody calls do not hold it up.
+
+    Those of which only the number of pairs is too small are judged together, as one endpoint.
+    """
+    pairs = sum(endpoint.aggregate.pairs for endpoint in endpoints)
+    appeared = {change["verdict"] for change in expected}
+    if any(endpoint.verdict == "different" for endpoint in endpoints) or "missing" in appeared:
         return "different"
     if not pairs:
-        return "not comparable" if sum(coverage["not_compared"].values()) else "undecided"
-    waiting = sum(report["pairs"] for report in reports if report["verdict"] == "undecided")
-    return "undecided" if pairs < policy.min_pairs or waiting > policy.tolerance * pairs else "same"
+        return "not comparable" if sum(given.coverage["not_compared"].values()) else "undecided"
+    waiting = [endpoint for endpoint in endpoints if endpoint.verdict == "undecided"]
+    quiet = sum(endpoint.aggregate.pairs for endpoint in waiting if endpoint.is_quiet)
+    doubtful = sum(endpoint.aggregate.pairs for endpoint in waiting) - quiet
+    few = quiet if clean_needs(quiet, given.policy) else 0
+    is_open = pairs < given.policy.min_pairs or doubtful + few > given.policy.tolerance * pairs
+    return "undecided" if is_open or "undecided" in appeared else "same"
 
 
 def _accuracy(failing: int, contexts: int) -> float | None:
@@ -232,3 +239,16 @@ def _by_service(reports: list[tuple[str, EndpointReport]]) -> list[ServiceReport
 
 def _text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _interim(latency):
+    none = {q: {"low": None, "high": None} for q in ("p50", "p90", "p99")}
+    pair = latency.pop("spike_pair", None)
+    latency["effect"].setdefault("p90", {"ratio": None, "low": None, "high": None})
+    base = {
+        "reference": "control" if latency["control"] else "baseline", "pairs": 0, "cold": 0, "timeouts": 0,
+        "intervals": {"baseline": none, "branch": none, "control": none if latency["control"] else None},
+        "confidence": 0.95, "reference_spikes": 0, "spikes_verdict": "same", "spike_pairs": [pair] if pair else [],
+        "distribution": {"edges_ms": [], "baseline": [], "branch": [], "control": None},
+    }
+    return {**base, **latency}

@@ -1,88 +1,84 @@
 """Write one judged discrepancy down as the report's entry for it."""
 
+import math
 from typing import Final
 
-from microstax.diff.discrepancy import GRPC, HEADER, SHAPE, STATUS, Discrepancy
-from microstax.diff.tally import Tally
+from microstax.diff.discrepancy import GRPC, HEADER, SHAPE, STATUS
+from microstax.diff.judging import Case, JudgedEndpoint
 from microstax.model.difference import ShapeKind
-from microstax.model.report import EndpointReport, HeaderFinding, ShapeFinding, StatusFinding, ValueFinding, Verdict
+from microstax.model.report import EndpointReport, Judged, Rated, StatusFinding
 
 _DIGITS: Final = 6
+_LN10: Final = math.log(10)
 
 
 def add_finding(
-    report: EndpointReport, discrepancy: Discrepancy, tally: Tally, verdict: Verdict, *, triples: int
+    report: EndpointReport, endpoint: JudgedEndpoint, case: Case, *, group: int, minutes: float | None
 ) -> None:
-    """Add a discrepancy to the list of its family; `triples` are the endpoint's pairs that have a control."""
+    """Add a discrepancy to the list of its family; `minutes` is how long the endpoint's pairs took."""
+    judged = _judged(endpoint, case, group=group, minutes=minutes)
+    discrepancy, tally = case.discrepancy, case.tally
     if discrepancy.family == STATUS:
-        report["status"].append(_status(discrepancy, tally, verdict))
+        report["status"].append(_status(case, judged))
         return
-    value: ValueFinding = {
-        "path": discrepancy.place,
-        "count": tally.branch,
-        "rate": _rate(tally.branch, report["pairs"]),
-        "noise_rate": _rate(tally.control, triples),
-        "verdict": verdict,
-        "pair": _pair(tally),
-    }
-    if discrepancy.family == SHAPE:
-        report["shape"].append(_shape(discrepancy, tally, value))
-    elif discrepancy.family == HEADER:
-        report["headers"].append(_header(discrepancy, value))
-    else:
-        report["values"].append(value)
-
-
-def _status(discrepancy: Discrepancy, tally: Tally, verdict: Verdict) -> StatusFinding:
-    before, _, after = discrepancy.detail.partition(">")
-    made: StatusFinding = {
-        "baseline": int(before),
-        "branch": int(after),
-        "count": tally.branch,
-        "noise": tally.control,
-        "verdict": verdict,
-        "pair": _pair(tally),
-    }
-    if discrepancy.kind == GRPC:
-        made["grpc"] = True
-    return made
-
-
-def _shape(discrepancy: Discrepancy, tally: Tally, value: ValueFinding) -> ShapeFinding:
-    """Return the entry; types are exact, lengths and places are those of the example."""
-    example = tally.example
-    before, after = ("", "") if example is None else (example.baseline, example.branch)
-    if discrepancy.kind == ShapeKind.TYPE:
+    before, after = ("", "") if tally.example is None else (tally.example.baseline, tally.example.branch)
+    if discrepancy.family == SHAPE and discrepancy.kind == ShapeKind.TYPE:
         before, _, after = discrepancy.detail.partition(">")
-    return {
+    rated: Rated = {
+        **judged,
         "kind": discrepancy.kind,
-        "path": value["path"],
         "baseline": before,
         "branch": after,
-        "count": value["count"],
-        "rate": value["rate"],
-        "noise_rate": value["noise_rate"],
-        "verdict": value["verdict"],
-        "pair": value["pair"],
+        "rate": _rate(case.count, endpoint.aggregate.pairs),
+        "noise_rate": _rate(tally.control, endpoint.aggregate.triples),
     }
+    if discrepancy.family == SHAPE:
+        report["shape"].append({**rated, "path": discrepancy.place})
+    elif discrepancy.family == HEADER:
+        report["headers"].append({**rated, "name": discrepancy.place})
+    else:
+        report["values"].append({**rated, "path": discrepancy.place})
 
 
-def _header(discrepancy: Discrepancy, value: ValueFinding) -> HeaderFinding:
+def more_minutes(needs: int | None, pairs: int, minutes: float | None) -> float | None:
+    """Return how long `needs` more pairs take, if they go on as `pairs` did in `minutes`."""
+    if not needs or not pairs or not minutes:
+        return None
+    return round(needs * minutes / pairs, 1)
+
+
+def _judged(endpoint: JudgedEndpoint, case: Case, *, group: int, minutes: float | None) -> Judged:
+    tally, judgement = case.tally, case.judgement
     return {
-        "name": discrepancy.place,
-        "kind": discrepancy.kind,
-        "count": value["count"],
-        "rate": value["rate"],
-        "noise_rate": value["noise_rate"],
-        "verdict": value["verdict"],
-        "pair": value["pair"],
+        "count": case.count,
+        "contexts": tally.contexts.estimate(),
+        "verdict": judgement.verdict,
+        "pair": "" if tally.example is None else tally.example.pair,
+        "evidence": None if judgement.log_evidence is None else round(judgement.log_evidence / _LN10, 2),
+        "excess": _rounded(judgement.excess),
+        "excess_high": _rounded(judgement.excess_high),
+        "needs": judgement.needs,
+        "needs_minutes": more_minutes(judgement.needs, endpoint.aggregate.pairs, minutes),
+        "group": group,
+        "expected": case.expected,
     }
+
+
+def _status(case: Case, judged: Judged) -> StatusFinding:
+    before, _, after = case.discrepancy.detail.partition(">")
+    return {
+        **judged,
+        "baseline": int(before),
+        "branch": int(after),
+        "grpc": case.discrepancy.kind == GRPC,
+        "noise": case.tally.control,
+    }
+
+
+def _rounded(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, _DIGITS)
 
 
 def _rate(count: int, total: int) -> float:
     """Return the share; after endpoints were brought together a place may have been counted twice for one pair."""
     return round(min(count / total, 1.0), _DIGITS) if total else 0.0
-
-
-def _pair(tally: Tally) -> str:
-    return "" if tally.example is None else tally.example.pair

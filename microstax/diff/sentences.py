@@ -1,35 +1,47 @@
 """The reasons of a report, for people: one sentence each, the weightiest first."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
+from microstax.diff.discrepancy import GRPC, HEADER, STATUS, Discrepancy
 from microstax.diff.verdict import Policy
-from microstax.model.report import EndpointReport, ReportDocument
+from microstax.model.report import EndpointReport, Group, ReportDocument
 
 _LISTED: Final = 5
+_HOUR: Final = 60.0
+_WORDS: Final = {"length_class": "length class", "magnitude": "order of magnitude"}
 
-Needs = Mapping[tuple[str, str], int]
-"""How many more pairs an endpoint of a service needs for its undecided findings."""
+_Endpoints = list[tuple[str, EndpointReport]]
 
 
-def reasons_of(
-    document: ReportDocument, *, needs: Needs, folded: int, policy: Policy, control: str = "copy"
-) -> list[str]:
+def reasons_of(document: ReportDocument, *, folded: int, policy: Policy, control: str = "copy") -> list[str]:
     """Return why the verdict is what it is, what is missing for a better one, and what was left out."""
     endpoints = [(one["service"], report) for one in document["services"] for report in one["endpoints"]]
     return [
         *_no_traffic(document, endpoints),
         *_drift(endpoints),
-        *_waiting(endpoints, needs, policy, overall_same=document["verdict"] == "same"),
+        *_expected(document),
+        *_waiting(endpoints, overall_same=document["verdict"] == "same", policy=policy),
         *_latency(endpoints),
         *_calibration(document, endpoints, control),
+        *_rules(document),
+        *_rechecks(document),
         *_coverage(document),
         *_folded(folded),
         *_same(document, endpoints, policy),
     ]
 
 
-_Endpoints = list[tuple[str, EndpointReport]]
+def named(discrepancy: Discrepancy) -> str:
+    """Return what differs, in words: `missing $.price`, `status 200 -> 500`, `format $.id`."""
+    family, kind, place, detail = discrepancy
+    if family == STATUS:
+        return f"{'grpc-status' if kind == GRPC else 'status'} {detail.replace('>', ' -> ')}"
+    if family == HEADER:
+        return f"header {place} {kind}"
+    changed = f" ({detail.replace('>', ' -> ')})" if detail else ""
+    return f"{_WORDS.get(kind, kind)} {place}{changed}"
 
 
 def _no_traffic(document: ReportDocument, endpoints: _Endpoints) -> Iterator[str]:
@@ -46,44 +58,59 @@ def _no_traffic(document: ReportDocument, endpoints: _Endpoints) -> Iterator[str
 def _drift(endpoints: _Endpoints) -> Iterator[str]:
     drifting = [(service, report) for service, report in endpoints if report["verdict"] == "different"]
     for service, report in drifting[:_LISTED]:
-        found = list(_found(report))
-        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-        yield f"{_name(service, report)} differs beyond noise: {', '.join(found[:_LISTED])}{more}."
+        groups = [group for group in report["groups"] if not group["expected"]]
+        found = [_cause(group) for group in groups]
+        more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+        yield f"{_name(service, report)} differs beyond noise: {'; '.join(found[:_LISTED])}{more}."
     if len(drifting) > _LISTED:
         yield f"{len(drifting) - _LISTED} more endpoints differ beyond noise."
 
 
-def _found(report: EndpointReport) -> Iterator[str]:
-    for status in report["status"]:
-        if status["verdict"] == "different":
-            yield f"{'grpc-status' if status.get('grpc') else 'status'} {status['baseline']} -> {status['branch']}"
-    for shape in report["shape"]:
-        if shape["verdict"] == "different":
-            yield f"{shape['kind']} {shape['path']}"
-    for value in report["values"]:
-        if value["verdict"] == "different":
-            yield f"value {value['path']}"
-    for header in report["headers"]:
-        if header["verdict"] == "different":
-            yield f"header {header['name']} {header['kind']}"
+def _cause(group: Group) -> str:
+    others = group["findings"] - 1
+    together = f" with {_counted(others, 'other difference')}, always together" if others else ""
+    condition = f", only when {group['condition']}" if group["condition"] else ""
+    return f"{group['lead']}{together}{condition}"
 
 
-def _waiting(endpoints: _Endpoints, needs: Needs, policy: Policy, *, overall_same: bool) -> Iterator[str]:
+def _expected(document: ReportDocument) -> Iterator[str]:
+    for verdict, changes in groupby(document["expected"], key=lambda change: change["verdict"]):
+        for change in changes:
+            what = " ".join(part for part in (change["kind"], change["path"]) if part) or "change"
+            where = " ".join(part for part in (change["service"], change["endpoint"]) if part) or "any endpoint"
+            if verdict == "missing":
+                yield f"The declared {what} at {where} ({change['origin']}) did not appear."
+            elif verdict == "undecided":
+                yield f"The declared {what} at {where} ({change['origin']}) has not appeared yet: more traffic decides."
+
+
+def _waiting(endpoints: _Endpoints, *, overall_same: bool, policy: Policy) -> Iterator[str]:
     waiting = [(service, report) for service, report in endpoints if report["verdict"] == "undecided"]
     if overall_same and waiting:
+        pairs = sum(report["pairs"] for _, report in waiting)
         yield (
-            f"{len(waiting)} rarely called endpoints are undecided; they are under {policy.tolerance:.0%} of the pairs "
-            "and do not hold up the verdict."
+            f"{_counted(len(waiting), 'rarely called endpoint')} ({pairs:,} pairs), undecided alone, "
+            f"{'does' if len(waiting) == 1 else 'do'} not hold up the verdict: judged together, or under "
+            f"{_percent(policy.tolerance)} of the pairs."
         )
         return
     for service, report in waiting[:_LISTED]:
-        more = max(policy.min_pairs - report["pairs"], needs.get((service, report["endpoint"]), 0), 1)
-        yield (
-            f"{_name(service, report)} is undecided after {_counted(report['pairs'], 'pair')}: "
-            f"about {more:,} more are needed."
-        )
+        yield f"{_name(service, report)} is undecided after {_counted(report['pairs'], 'pair')}: {_needed(report)}."
     if len(waiting) > _LISTED:
         yield f"{len(waiting) - _LISTED} more endpoints are undecided."
+
+
+def _needed(report: EndpointReport) -> str:
+    needs, minutes = report["needs"], report["needs_minutes"]
+    if needs is None:
+        return "a difference was seen for one input only, and more requests of that input do not decide; look at it"
+    return f"about {needs:,} more are needed{f', {_duration(minutes)} at the rate so far' if minutes else ''}"
+
+
+def _duration(minutes: float) -> str:
+    if minutes < 1:
+        return "under a minute"
+    return f"{_counted(round(minutes), 'minute')}" if minutes < 2 * _HOUR else f"{minutes / _HOUR:,.0f} hours"
 
 
 def _latency(endpoints: _Endpoints) -> Iterator[str]:
@@ -96,8 +123,8 @@ def _latency(endpoints: _Endpoints) -> Iterator[str]:
         spikes = f", {_counted(latency['spikes'], 'spike')}" if latency["spikes"] else ""
         if ratio is not None and low is not None and high is not None:
             yield (
-                f"{_name(service, report)} is {latency['verdict']}: median {ratio:.2f} times the reference "
-                f"({low:.2f} to {high:.2f}){spikes}."
+                f"{_name(service, report)} is {latency['verdict']}: median {ratio:.2f} times the "
+                f"{latency['reference']}'s ({low:.2f} to {high:.2f}){spikes}."
             )
 
 
@@ -111,6 +138,22 @@ def _calibration(document: ReportDocument, endpoints: _Endpoints, control: str) 
     )
     tail = f" {_counted(unjudged, 'difference')} in values or order cannot be judged so." if unjudged else ""
     yield f"Uncalibrated: no control measured the noise (--control {control} does).{tail}"
+
+
+def _rules(document: ReportDocument) -> Iterator[str]:
+    for rule in document["ignored"]:
+        owner = f" of {rule['owner']}" if rule["owner"] else ""
+        if rule["expired"]:
+            yield f"The ignore rule {rule['origin']}{owner} expired on {rule['expires']} and hides nothing any more."
+        elif rule["news"]:
+            news = ", ".join(rule["news"])
+            yield f"The ignore rule {rule['origin']}{owner} hides what it was not written for: {news}."
+
+
+def _rechecks(document: ReportDocument) -> Iterator[str]:
+    asked = document["rechecks"]
+    if asked is not None and asked["asked"]:
+        yield f"{asked['vanished']:,} of {_counted(asked['asked'], 'mismatch', 'es')} vanished when asked again."
 
 
 def _coverage(document: ReportDocument) -> Iterator[str]:
@@ -129,12 +172,19 @@ def _folded(folded: int) -> Iterator[str]:
 def _same(document: ReportDocument, endpoints: _Endpoints, policy: Policy) -> Iterator[str]:
     if document["verdict"] == "same":
         pairs = sum(report["pairs"] for _, report in endpoints)
-        yield f"{pairs:,} pairs show no difference that noise does not explain (alpha {policy.alpha:g})."
+        yield (
+            f"{pairs:,} pairs show no difference that noise does not explain (alpha {policy.alpha:g}), and none in "
+            f"more than {_percent(policy.tolerance)} of an endpoint's requests."
+        )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g}%"
 
 
 def _name(service: str, report: EndpointReport) -> str:
     return f"{service} {report['endpoint']}"
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _counted(count: int, noun: str, plural: str = "s") -> str:
+    return f"{count:,} {noun}{'' if count == 1 else plural}"

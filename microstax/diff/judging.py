@@ -1,0 +1,166 @@
+"""From aggregates to judged discrepancies: what is asked about each endpoint, and all answers in one family."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from microstax.diff.aggregate import ServiceAggregate
+from microstax.diff.counts import NEARLY_ALL, Counts, Judgement, Policy
+from microstax.diff.discrepancy import HEADER, SHAPE, VALUE, Discrepancy
+from microstax.diff.endpoint import EndpointAggregate
+from microstax.diff.expecting import Expecting
+from microstax.diff.hiding import Hidden
+from microstax.diff.tally import Tally
+from microstax.diff.verdict import clean_needs, judge
+from microstax.model.difference import HeaderKind, ShapeKind
+from microstax.model.report import Verdict
+
+SHIFT: Final = "shift"
+_VALUE_KINDS: Final = {(SHAPE, ShapeKind.ORDER.value), (HEADER, HeaderKind.VALUE.value)}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One discrepancy that was judged; `expected`: the user declared it."""
+
+    discrepancy: Discrepancy
+    tally: Tally
+    judgement: Judgement
+    expected: bool
+
+    @property
+    def is_drift(self) -> bool:
+        """Tell whether it is different, and nobody said that it would be."""
+        return self.judgement.verdict == "different" and not self.expected
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it waits for more traffic, and nobody said that it would be there."""
+        return self.judgement.verdict == "undecided" and not self.expected and self.count > 0
+
+    @property
+    def count(self) -> int:
+        """Return in how many pairs the branch shows it; a shift has two directions."""
+        shifted = self.tally.control_only if self.discrepancy.kind == SHIFT else 0
+        return self.tally.branch + shifted
+
+
+@dataclass(slots=True)
+class JudgedEndpoint:
+    """One endpoint with its verdicts. `clean` is how many more pairs call a place same at which nothing was seen."""
+
+    service: str
+    name: str
+    aggregate: EndpointAggregate
+    calibrated: bool
+    clean: int = 0
+    cases: list[Case] = field(default_factory=list)
+    spikes: Judgement = field(default_factory=lambda: Judgement(verdict="undecided"))
+
+    @property
+    def verdict(self) -> Verdict:
+        """Tell how the endpoint behaves, apart from what was declared."""
+        if any(case.is_drift for case in self.cases):
+            return "different"
+        return "undecided" if self.clean or any(case.is_open for case in self.cases) else "same"
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether nothing but the number of pairs keeps the endpoint from being the same."""
+        return self.verdict == "undecided" and not any(case.is_open for case in self.cases)
+
+    @property
+    def needs(self) -> int | None:
+        """Return how many more pairs decide; None where it is decided, or where more of the same would not."""
+        if self.verdict != "undecided":
+            return None
+        wanted = [case.judgement.needs for case in self.cases if case.is_open]
+        if None in wanted:
+            return None
+        return max([self.clean, *(one for one in wanted if one is not None)])
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All endpoints of a report, judged together; `hypotheses` says how many questions were asked."""
+
+    endpoints: list[JudgedEndpoint]
+    hypotheses: int
+
+
+def judge_all(
+    aggregates: Mapping[str, ServiceAggregate], *, hidden: Hidden, expecting: Expecting, policy: Policy
+) -> Family:
+    """Judge every discrepancy that no rule hides, and the spikes of every endpoint, as one family."""
+    endpoints = [
+        JudgedEndpoint(service, name, endpoint, aggregate.triples > 0, _clean(endpoint, policy))
+        for service, aggregate in sorted(aggregates.items())
+        for name, endpoint in sorted(aggregate.endpoints.items())
+    ]
+    asked = [_asked(one.aggregate, hidden.rest(one.service, one.name, one.aggregate)) for one in endpoints]
+    family: list[Counts] = []
+    for endpoint, tallies in zip(endpoints, asked, strict=True):
+        family += [_counts(endpoint, discrepancy, tally) for discrepancy, tally in tallies]
+        family.append(_spike_counts(endpoint.aggregate))
+    judgements = iter(judge(family, policy))
+    for endpoint, tallies in zip(endpoints, asked, strict=True):
+        endpoint.cases = [
+            Case(
+                discrepancy,
+                tally,
+                next(judgements),
+                expecting.is_expected(endpoint.service, endpoint.name, discrepancy),
+            )
+            for discrepancy, tally in tallies
+        ]
+        endpoint.spikes = next(judgements)
+    return Family(endpoints, len(family))
+
+
+def compared(endpoint: EndpointAggregate) -> int:
+    """Return the pairs that tell about the excess over noise: the triples, where (nearly) all pairs have a control."""
+    return endpoint.triples if endpoint.triples >= NEARLY_ALL * endpoint.pairs else endpoint.pairs
+
+
+def _clean(endpoint: EndpointAggregate, policy: Policy) -> int:
+    return max(policy.min_pairs - endpoint.pairs, clean_needs(compared(endpoint), policy), 0)
+
+
+def _asked(
+    endpoint: EndpointAggregate, tallies: Iterable[tuple[Discrepancy, Tally]]
+) -> list[tuple[Discrepancy, Tally]]:
+    """Leave out what sets processes apart that run the same: see EndpointAggregate.is_offset."""
+    return [(discrepancy, tally) for discrepancy, tally in tallies if not endpoint.is_offset(discrepancy)]
+
+
+def _counts(endpoint: JudgedEndpoint, discrepancy: Discrepancy, tally: Tally) -> Counts:
+    return Counts(
+        pairs=endpoint.aggregate.pairs,
+        triples=endpoint.aggregate.triples,
+        branch_only=tally.branch_only,
+        control_only=tally.control_only,
+        both=tally.both,
+        alone=tally.alone,
+        formatted=tally.formatted,
+        varies=tally.varies,
+        is_value=discrepancy.family == VALUE or discrepancy[:2] in _VALUE_KINDS,
+        calibrated=endpoint.calibrated,
+        contexts=endpoint.aggregate.contexts.estimate(),
+        hottest=tally.hottest,
+        two_sided=discrepancy.kind == SHIFT,
+    )
+
+
+def _spike_counts(aggregate: EndpointAggregate) -> Counts:
+    """Spikes are counted against a reference in every pair, so they are calibrated always."""
+    spikes, pairs = aggregate.latencies.spikes, max(aggregate.pairs, 1)
+    return Counts(
+        pairs=pairs,
+        triples=pairs,
+        branch_only=spikes.branch_only,
+        control_only=spikes.control_only,
+        both=0,
+        alone=0,
+        contexts=aggregate.contexts.estimate(),
+        hottest=spikes.hottest,
+    )
