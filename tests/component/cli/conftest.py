@@ -13,6 +13,7 @@ from typing import Any
 
 import grpc
 import pytest
+import report_documents
 
 from microstax.api import methods
 from microstax.api.address import management_address, prepare_folders, remove_sockets
@@ -141,8 +142,7 @@ def hang() -> object:
 @pytest.fixture
 def document() -> Any:
     """Return the report document that the golden files show, too."""
-    folder = Path(__file__).resolve().parents[2] / "golden" / "report"
-    return json.loads((folder / "document.json").read_text())
+    return json.loads(json.dumps(report_documents.full()))
 
 
 def _pair_record(identity: str, *, control: bool = True) -> bytes:

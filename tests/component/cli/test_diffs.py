@@ -46,6 +46,8 @@ async def test_the_exit_code_is_the_verdict_with_a_gate_only(
     gated, read = await asyncio.gather(cli("env", "diffs", "b", "--gate"), cli("env", "diffs", "b"))
     assert (gated.code, read.code) == (gate, plain)
     assert gated.out == read.out
+    assert gated.err.startswith(f"gate: {'failed' if gate else 'passed'}: ")
+    assert (gated.err.count("\n"), read.err) == (1, "")
     assert verdict.upper() in read.out.splitlines()[0]
 
 
@@ -57,6 +59,8 @@ async def test_filters_are_sent(cli: Any, management: Any, document: Any) -> Non
         overlay="b", service="catalog", endpoint="GET /products/{id}", kind="type", min_pairs=7
     )
     assert management.requests == [expected]
+    assert (await cli("env", "diffs", "b", "--alpha", "1%", "--tolerance", "0.5%")).code == 0
+    assert management.requests[1:] == [v1.GetReportRequest(overlay="b", min_pairs=100, alpha=0.01, tolerance=0.005)]
 
 
 async def test_no_traffic_says_what_it_waits_for(cli: Any, management: Any, document: Any) -> None:
@@ -79,7 +83,24 @@ async def test_wait_polls_until_the_verdict(cli: Any, management: Any, document:
     stages = iter([NEVER, answer(without_traffic(document)), answer(with_verdict(document, "undecided"))])
     management.on(methods.GET_REPORT, lambda _: next(stages, answer(with_verdict(document, "different"))))
     ended = await cli("env", "diffs", "b", "--gate", "--wait", "1m")
-    assert (ended.code, ended.err, len(management.requests)) == (1, "", 4)
+    assert (ended.code, len(management.requests)) == (1, 4)
+    assert ended.err.startswith("gate: failed: different: ")
+
+
+async def test_wait_goes_on_until_what_the_gate_fails_on_is_decided(cli: Any, management: Any, document: Any) -> None:
+    """The latencies come after the verdict, and this gate is about them."""
+    early, late = with_verdict(document, "same"), with_verdict(document, "same")
+    for report, verdict in ((early, "undecided"), (late, "same")):
+        for service in report["services"]:
+            for endpoint in service["endpoints"]:
+                endpoint["latency"].update(verdict=verdict, spikes_verdict="same")
+    stages = iter([answer(early), answer(early)])
+    management.on(methods.GET_REPORT, lambda _: next(stages, answer(late)))
+    gate = ("env", "diffs", "b", "--gate", "--wait", "1m", "--fail-on")
+    ended = await cli(*gate, "different,slower")
+    assert (ended.code, len(management.requests)) == (0, 3)
+    ended = await cli(*gate, "different")
+    assert (ended.code, len(management.requests)) == (0, 4)
 
 
 async def test_wait_ends_when_its_time_is_out(cli: Any, management: Any, document: Any) -> None:

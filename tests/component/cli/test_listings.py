@@ -52,7 +52,15 @@ OVERLAY = v1.OverlayInfo(
 )
 RULES = [
     v1.IgnoreRule(id=1, path="$.generated_at", reason="a timestamp", created_ms=SINCE_MS),
-    v1.IgnoreRule(id=2, overlay="shadow-test", service="catalog", endpoint="GET /products/{id}", kind="extra"),
+    v1.IgnoreRule(
+        id=2,
+        overlay="shadow-test",
+        service="catalog",
+        endpoint="GET /products/{id}",
+        kind="extra",
+        owner="team-catalog",
+        expires="2027-03-01",
+    ),
 ]
 STATUS = v1.GetStatusResponse(
     version="0.1.0",
@@ -212,11 +220,21 @@ async def test_ignore_sends_the_rule(cli: Any, management: Any) -> None:
     management.on(methods.ADD_IGNORE_RULE, RULES[0])
     management.on(methods.REMOVE_IGNORE_RULE, v1.RemoveIgnoreRuleResponse())
     words = ("--overlay", "b", "--service", "s", "--endpoint", "GET /", "--path", "$.a", "--kind", "value")
-    assert (await cli("ignore", "add", *words, "--reason", "a clock")).code == 0
+    words = (*words, "--reason", "a clock", "--owner", "me", "--expires", "2027-03-01")
+    assert (await cli("ignore", "add", *words)).code == 0
     assert (await cli("ignore", "remove", "1")).code == 0
     assert (await cli("ignore", "list", "--overlay", "b")).code == 4  # not scripted: the server fails
     assert management.requests == [
-        v1.IgnoreRule(overlay="b", service="s", endpoint="GET /", path="$.a", kind="value", reason="a clock"),
+        v1.IgnoreRule(
+            overlay="b",
+            service="s",
+            endpoint="GET /",
+            path="$.a",
+            kind="value",
+            reason="a clock",
+            owner="me",
+            expires="2027-03-01",
+        ),
         v1.RemoveIgnoreRuleRequest(id=1),
         v1.ListIgnoreRulesRequest(overlay="b"),
     ]
