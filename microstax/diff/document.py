@@ -8,11 +8,11 @@ from typing import Final
 from microstax.diff.aggregate import ServiceAggregate
 from microstax.diff.discrepancy import Discrepancy
 from microstax.diff.endpoint import EndpointAggregate
-from microstax.diff.expecting import Expecting, Found
+from microstax.diff.expecting import Expecting, Found, about
 from microstax.diff.findings import add_finding, more_minutes
 from microstax.diff.grouping import FoundGroup, group_findings, subsumed
 from microstax.diff.hiding import Hidden
-from microstax.diff.judging import Case, Family, JudgedEndpoint, judge_all
+from microstax.diff.judging import Case, Family, JudgedEndpoint, compared, judge_all
 from microstax.diff.latency_verdict import latency_report
 from microstax.diff.sentences import named, reasons_of
 from microstax.diff.verdict import Policy, clean_needs
@@ -70,12 +70,15 @@ def build_report(given: ReportInput) -> ReportDocument:
     expecting = Expecting(given.expected)
     hidden = Hidden(given.ignore_rules, today=given.today, expecting=expecting)
     family = judge_all(given.aggregates, hidden=hidden, expecting=expecting, policy=given.policy)
+    expected = _expected(expecting, family, given.policy)
+    for endpoint in family.endpoints:
+        endpoint.cases = [case for case in endpoint.cases if given.kind in ("", *case.discrepancy[:2])]
     shown = [endpoint for endpoint in family.endpoints if _is_shown(endpoint, given)]
     if given.endpoint and not shown:
         _check_endpoint(given, family.endpoints)
     document = _document(given, family, shown=shown)
     document["ignored"] = hidden.report()
-    document["expected"] = _expected(expecting, family, given.policy)
+    document["expected"] = [one for one in expected if about(one, service=given.service, endpoint=given.endpoint)]
     document["verdict"] = _overall(shown, document["expected"], given)
     folded = sum(endpoint.aggregate.folded for endpoint in shown)
     document["reasons"] = reasons_of(document, folded=folded, policy=given.policy, control=given.control)
@@ -94,7 +97,7 @@ def _expected(expecting: Expecting, family: Family, policy: Policy) -> list[Expe
         for endpoint in family.endpoints
         for case in endpoint.cases
     )
-    pairs = {(endpoint.service, endpoint.name): endpoint.aggregate.pairs for endpoint in family.endpoints}
+    pairs = {(endpoint.service, endpoint.name): compared(endpoint.aggregate) for endpoint in family.endpoints}
     return expecting.report(found, pairs=pairs, policy=policy)
 
 
@@ -143,7 +146,7 @@ def _check_endpoint(given: ReportInput, endpoints: list[JudgedEndpoint]) -> None
 
 def _endpoint_report(endpoint: JudgedEndpoint, given: ReportInput) -> EndpointReport:
     aggregate = endpoint.aggregate
-    cases = _told([case for case in endpoint.cases if given.kind in ("", *case.discrepancy[:2]) and case.count])
+    cases = _told([case for case in endpoint.cases if case.count])
     contexts = aggregate.contexts.estimate()
     drifting = [case.tally.contexts for case in cases if case.is_drift]
     failing = round((aggregate.contexts.share_of(drifting) or 0.0) * contexts)
@@ -246,9 +249,15 @@ def _interim(latency):
     pair = latency.pop("spike_pair", None)
     latency["effect"].setdefault("p90", {"ratio": None, "low": None, "high": None})
     base = {
-        "reference": "control" if latency["control"] else "baseline", "pairs": 0, "cold": 0, "timeouts": 0,
+        "reference": "control" if latency["control"] else "baseline",
+        "pairs": 0,
+        "cold": 0,
+        "timeouts": 0,
         "intervals": {"baseline": none, "branch": none, "control": none if latency["control"] else None},
-        "confidence": 0.95, "reference_spikes": 0, "spikes_verdict": "same", "spike_pairs": [pair] if pair else [],
+        "confidence": 0.95,
+        "reference_spikes": 0,
+        "spikes_verdict": "same",
+        "spike_pairs": [pair] if pair else [],
         "distribution": {"edges_ms": [], "baseline": [], "branch": [], "control": None},
     }
     return {**base, **latency}

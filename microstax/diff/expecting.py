@@ -36,16 +36,25 @@ class Expecting:
     ) -> list[ExpectedReport]:
         """Return what became of each change.
 
-        `found` are all findings (not only the expected ones), `pairs` how many were compared, by (service, endpoint).
+        `found` are all findings (not only the expected ones), `pairs` how many were compared, by (service, endpoint):
+        those that tell about the excess over noise.
         """
         findings = list(found)
         return [_report(change, findings, pairs, policy) for change in self._changes]
 
 
+def about(change: ExpectedReport, *, service: str, endpoint: str) -> bool:
+    """Tell whether a change can be of what a report shows: one service or endpoint, or (empty) all."""
+    where = Pattern(service=change["service"]), Pattern(endpoint=change["endpoint"])
+    return (not service or where[0].covers(service=service, endpoint="")) and (
+        not endpoint or where[1].covers(service="", endpoint=endpoint)
+    )
+
+
 def _report(
     change: ExpectedChange, findings: list[Found], pairs: Mapping[tuple[str, str], int], policy: Policy
 ) -> ExpectedReport:
-    mine = [one for one in findings if _means(change, one.service, one.endpoint, one.discrepancy)]
+    mine = [one for one in findings if one.count and _means(change, one.service, one.endpoint, one.discrepancy)]
     covered = [n for (service, endpoint), n in pairs.items() if change.covers(service=service, endpoint=endpoint)]
     appeared = [one for one in mine if one.verdict == "different"]
     return {
@@ -64,11 +73,13 @@ def _report(
 def _absence(mine: list[Found], covered: list[int], policy: Policy) -> Appearance:
     """Tell a change that did not come from one that may still come.
 
-    As for the verdict on a report, endpoints that hardly anybody calls (together under the tolerance) hold nothing up.
+    As for the verdict on a report, endpoints with too few pairs are looked at together, and where they are hardly ever
+    called (together under the tolerance) they hold nothing up.
     """
     if any(one.verdict != "same" for one in mine):
         return "undecided"
-    waiting = sum(n for n in covered if clean_needs(n, policy))
+    few = sum(n for n in covered if clean_needs(n, policy))
+    waiting = few if clean_needs(few, policy) else 0
     return "missing" if any(covered) and waiting <= policy.tolerance * sum(covered) else "undecided"
 
 

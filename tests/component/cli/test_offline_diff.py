@@ -15,7 +15,7 @@ SCHEMA = json.loads((Path(microstax.report.__file__).parent / "report.schema.jso
 HEADER = encode_header(
     PairFileHeader(overlay="shadow-test", baseline="production-cluster-01", created_ms=1_700_000_300_000)
 )
-PAIRS = 150
+PAIRS = 400
 
 
 @pytest.fixture

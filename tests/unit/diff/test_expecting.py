@@ -4,7 +4,7 @@ import pytest
 
 from microstax.diff.counts import Policy
 from microstax.diff.discrepancy import Discrepancy
-from microstax.diff.expecting import Expecting, Found
+from microstax.diff.expecting import Expecting, Found, about
 from microstax.diff.verdict import clean_needs
 from microstax.model.ignore import ExpectedChange
 from microstax.model.report import Verdict
@@ -57,6 +57,7 @@ def test_a_finding_is_expected_where_a_change_means_it() -> None:
         ({"GET /a": ENOUGH - 1}, "undecided"),
         ({"GET /a": ENOUGH}, "missing"),
         ({"GET /a": ENOUGH, "GET /b": ENOUGH // 2}, "undecided"),
+        ({"GET /a": ENOUGH // 2 + 1, "GET /b": ENOUGH // 2}, "missing"),
         ({"GET /a": 100 * ENOUGH, "GET /b": ENOUGH // 2}, "missing"),
     ],
 )
@@ -67,6 +68,20 @@ def test_it_takes_enough_traffic_to_miss_something(pairs: dict[str, int], outcom
 @pytest.mark.parametrize("open_end", ["undecided", "not comparable"])
 def test_what_may_be_the_change_is_waited_for(open_end: Verdict) -> None:
     assert verdict(found(open_end), pairs={"GET /a": 100 * ENOUGH}) == "undecided"
+
+
+def test_what_only_the_control_showed_is_not_waited_for() -> None:
+    never = Found(service="catalog", endpoint="GET /a", discrepancy=DISCOUNT, count=0, verdict="undecided")
+    assert verdict(never, pairs={"GET /a": ENOUGH}) == "missing"
+
+
+@pytest.mark.parametrize(
+    ("service", "endpoint", "is_about"),
+    [("", "", True), ("catalog", "", True), ("search", "", False), ("", "GET /a", True), ("catalog", "POST /a", False)],
+)
+def test_a_part_of_a_report_has_the_changes_of_this_part(service: str, endpoint: str, *, is_about: bool) -> None:
+    [report] = Expecting((ExpectedChange(service="cat*", endpoint="GET *"),)).report((), pairs={}, policy=POLICY)
+    assert about(report, service=service, endpoint=endpoint) is is_about
 
 
 def test_noise_at_the_place_is_not_the_change() -> None:
