@@ -89,6 +89,18 @@ def microseconds_a_pair(work: list[Triple]) -> float:
     return cost
 
 
+def delta_bytes(work: list[Triple]) -> tuple[int, int]:
+    """Return the bytes of the first and the last delta of 1,000 pairs: what was told once is not told again."""
+    sizes = []
+    aggregate = ServiceAggregate.empty()
+    for at, triple in enumerate(work, 1):
+        aggregate.add(triple)
+        if at % 1_000 == 0:
+            sizes.append(aggregate.size_bytes())
+            aggregate = aggregate.fresh()
+    return sizes[0], sizes[-1]
+
+
 def resident_bytes() -> int:
     """Return the memory that this process holds (Linux)."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -126,6 +138,9 @@ def run() -> list[tuple[str, str, str]]:
             cost = microseconds_a_pair(triples(equal=equal, control=control))
             name = f"compare and count, {'equal' if equal else 'differing'} 1 KiB answers"
             rows.append((f"{name}{', with control' if control else ''}", f"{cost:.1f} us", "" if control else budget))
+    begun, settled = delta_bytes(triples(equal=False, control=True))
+    sizes = f"{begun / 1024:.1f} -> {settled / 1024:.1f} KiB"
+    rows.append((f"delta of 1,000 differing pairs, the first -> after {PAIRS:,}", sizes, ""))
     (_, first, _), *_, (pairs, last, sent) = unbounded(UNBOUNDED_PAIRS)
     figure = f"{first / 2**20:.1f} -> {last / 2**20:.1f} MiB"
     rows.append((f"differ's memory, {pairs // 3:,} -> {pairs:,} pairs, all paths and keys new", figure, "flat"))
