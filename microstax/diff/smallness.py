@@ -12,6 +12,7 @@ from microstax.diff.betting import (
     log_evidence_below,
     times_until_below,
 )
+from microstax.diff.confidence import rate_bounds
 from microstax.diff.counts import Counts, Policy
 
 _HALVINGS: Final = 5
@@ -82,12 +83,13 @@ class Smallness:
         )
 
     def _sampled_high(self, factor: float) -> float:
-        """Return the upper end where few pairs have a control: the branch's rate at most, the control's at least."""
-        high, calm_high = (
-            excess_below(b=hits * factor, c=0, triples=total * factor, finest=self._finest, alpha=self._alpha / 2)
-            for hits, total in ((self._branch, self._pairs), (self._triples - self._control, self._triples))
-        )
-        return high - (1 - calm_high)
+        """Return the upper end where few pairs have a control: the branch's rate at most, the control's at least.
+
+        Each of them errs with half of alpha, which is one side of an interval of alpha.
+        """
+        _, high = rate_bounds(round(self._branch * factor), round(self._pairs * factor), self._alpha)
+        low, _ = rate_bounds(round(self._control * factor), round(self._triples * factor), self._alpha)
+        return high - low
 
 
 def least_factor(holds: Callable[[float], bool], most: float) -> float:
