@@ -3,8 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_documents import documents
 from rule_documents import EFFECT, JUDGED, document, endpoint, finding, latency, pattern, rule
 
+from microstax.model.report import ReportDocument
 from microstax.report.gate import FAIL_ON, FAILURES, gate
 
 ALL = FAILURES
@@ -169,3 +173,18 @@ def test_a_line_stays_a_line() -> None:
     sentence = gate(document("different", hostile)).sentence
     assert sentence.isprintable()
     assert len(sentence) < 300
+
+
+@given(report=documents(), fail_on=st.sets(st.sampled_from(FAILURES), min_size=1))
+@settings(max_examples=100, deadline=None)
+def test_every_report_has_an_answer_in_one_line(report: ReportDocument, fail_on: set[str]) -> None:
+    outcome = gate(report, fail_on)
+    assert outcome.exit_code in {0, 1, 3}
+    assert outcome.sentence.isprintable()
+    assert outcome.sentence.startswith("gate: failed: " if outcome.exit_code else "gate: passed: ")
+    if outcome.exit_code == 3:
+        assert not outcome.final
+    if "different" in fail_on and report["verdict"] == "different":
+        assert outcome.exit_code == 1
+    if fail_on == {"different"} and report["verdict"] != "different":
+        assert outcome.exit_code == 0

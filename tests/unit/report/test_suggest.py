@@ -6,11 +6,13 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from report_documents import documents
 from rule_documents import JUDGED, document, endpoint, finding, pattern, rule
 
 from microstax.blueprint.rules import parse_rules
 from microstax.model.ignore import IgnoreRule
 from microstax.model.paths import member_step
+from microstax.model.report import ReportDocument
 from microstax.report.rule_file import as_json, as_yaml
 from microstax.report.suggest import Suggestion, signed, suggest
 
@@ -199,3 +201,12 @@ def test_what_is_suggested_is_read_and_hides_nothing_that_has_to_be_seen(
                 where = {"service": one["service"], "endpoint": one["endpoint"], "family": family}
                 hidden = any(each.matches(**where, kind=found["kind"], place=found["path"]) for each in read)
                 assert not (hidden and found["verdict"] in ("different", "undecided"))
+
+
+@given(report=documents())
+@settings(max_examples=60, deadline=None)
+def test_whatever_came_over_the_wire_is_read_again(report: ReportDocument) -> None:
+    made = suggest(report, owner="me", expires=None)
+    text = as_yaml(made, report)
+    assert text.encode()
+    assert [one.meaning for one in parse_rules(text, file="f").ignore] == [one.rule.meaning for one in made]

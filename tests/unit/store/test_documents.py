@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from microstax.model.environment import EnvironmentSpec, HealthCheck, PromotedService, Promotion, ServiceSpec
 from microstax.model.shadow import ControlMode, ShadowSettings
 from microstax.store.documents import decode, encode
+from microstax.store.state import RuleRecord
 
 TEXT = st.text(max_size=8)
 HEALTH = st.builds(HealthCheck, path=st.none() | TEXT, interval_s=st.floats(0, 9))
@@ -45,6 +46,11 @@ def test_what_goes_in_comes_out(document: object) -> None:
 
 def test_a_field_that_an_older_version_did_not_write_has_its_default() -> None:
     assert decode(ShadowSettings, '{"enabled": true}') == ShadowSettings(enabled=True)
+
+
+def test_a_rule_that_was_stored_before_rules_could_expire_holds_for_ever() -> None:
+    text = '{"id": 3, "path": "$.at", "reason": "a clock"}'
+    assert decode(RuleRecord, text) == RuleRecord(id=3, path="$.at", reason="a clock", owner="", expires="")
 
 
 def test_a_field_of_a_newer_version_is_left_out() -> None:
