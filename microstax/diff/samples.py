@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from microstax.diff.distinct import Distinct
-from microstax.diff.features import FEATURES, LONGEST
+from microstax.diff.features import FEATURES
+from microstax.diff.sayable import LONGEST
 from microstax.diff.wire import Packed, data, items, text
 
 ENDPOINT_PAIRS: Final = 64
