@@ -118,11 +118,20 @@ def _create(settings: Settings, client: "Client", name: str, wish: Wish, service
 
 
 def _delete(settings: Settings, client: "Client", name: str) -> None:
-    """Delete the overlay; where it never came to be there is nothing to do."""
-    from microstax.api.methods import DELETE_OVERLAY, LIST_OVERLAYS
+    """Delete the overlay. A creation that was interrupted is undone by the control plane, which may be first."""
+    from microstax.api.methods import DELETE_OVERLAY
 
-    if any(one.name == name for one in client.call(LIST_OVERLAYS, LIST_OVERLAYS.request()).overlays):
+    try:
         follow(settings, client.stream(DELETE_OVERLAY, DELETE_OVERLAY.request(name=name)))
+    except MicrostaxError:
+        if _is_there(client, name):
+            raise
+
+
+def _is_there(client: "Client", name: str) -> bool:
+    from microstax.api.methods import LIST_OVERLAYS
+
+    return any(one.name == name for one in client.call(LIST_OVERLAYS, LIST_OVERLAYS.request()).overlays)
 
 
 @contextmanager

@@ -28,7 +28,7 @@ class Fault:
     A member is a place for it where `fits(value)`; where `varying` is set, only members whose value is another one in
     (nearly) every answer are, where it is False only those whose value never is, where it is None both. `change` makes
     the faulty exchange, or None where this one cannot have the fault. `shows` says what a report may find, of which any
-    one is enough; `besides` what else is another sight of the same fault. `only_always`: a rare one is no fault.
+    one is enough; `besides` what else is another sight of the same fault. `only_always`: rare, it is within tolerances.
     `edit` is what is done to the member, where the target is one.
     """
 
@@ -318,7 +318,9 @@ FAULTS: Final[tuple[Fault, ...]] = (
         says="50 ms slower",
         target=Target.TIME,
         change=answers.slower(lambda before_us: before_us + 50_000),
-        shows=_time_sights,
+        shows=_always_slower,
+        besides=_time_sights,
+        only_always=True,
     ),
     Fault(
         name="slower-double",
@@ -328,6 +330,13 @@ FAULTS: Final[tuple[Fault, ...]] = (
         shows=_always_slower,
         besides=_time_sights,
         only_always=True,
+    ),
+    Fault(
+        name="spike",
+        says="250 ms slower",
+        target=Target.TIME,
+        change=answers.slower(lambda before_us: before_us + 250_000),
+        shows=_time_sights,
     ),
 )
 """Every kind of fault that the self-test knows, in the order in which it is reported."""

@@ -12,7 +12,7 @@ from microstax.selftest import FAULTS, SelfTest, Trial, TrialVerdict, self_test
 SOME = tuple(
     fault
     for fault in FAULTS
-    if fault.name in {"status-500", "member-missing", "varying-null", "array-order", "number-shifted", "slower-50ms"}
+    if fault.name in {"status-500", "member-missing", "varying-null", "array-order", "number-shifted", "spike"}
 )
 Pairs = Callable[..., list[StoredPair]]
 
@@ -43,7 +43,7 @@ def test_a_fault_is_found_long_before_all_requests_are_seen(everything: SelfTest
 def test_rare_faults_are_undecided_and_say_how_much_more_they_need(pairs: Pairs) -> None:
     result = self_test(pairs(250), faults=SOME, rates=(0.01,))
     assert {trial.verdict for trial in result.trials} == {TrialVerdict.UNDECIDED}
-    hit = [trial for trial in result.trials if trial.hits and trial.fault != "slower-50ms"]
+    hit = [trial for trial in result.trials if trial.hits and trial.fault != "spike"]
     assert hit
     assert all(trial.needs and trial.needs > 0 for trial in hit)
     assert (result.share, result.exit_code) == (None, EXIT_UNDECIDED)
