@@ -67,6 +67,8 @@ def e_value(log10: float) -> str:
     """Return an e-value from its logarithm to base 10: `e-value 250`, `e-value 10^120.4`."""
     if log10 >= 3:  # noqa: PLR2004  # a thousand
         return f"e-value 10^{log10:.1f}"
+    if log10 >= 1:
+        return f"e-value {10**log10:.0f}"
     return f"e-value {10**log10:.2g}" if log10 > -3 else "e-value under 0.001"  # noqa: PLR2004
 
 

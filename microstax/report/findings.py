@@ -6,11 +6,9 @@ from typing import Final
 
 from microstax.model.report import (
     EndpointReport,
-    HeaderFinding,
     Judged,
-    ShapeFinding,
+    Rated,
     StatusFinding,
-    ValueFinding,
     Verdict,
 )
 from microstax.report.figures import counted, e_value, more, number, percent
@@ -149,7 +147,7 @@ def _all(endpoint: EndpointReport) -> Iterator[Finding]:
 def _status(found: StatusFinding, *, measured: bool) -> Finding:
     return Finding(
         family="status",
-        kind="grpc status" if found.get("grpc") else "status",
+        kind="grpc status" if found["grpc"] else "status",
         where="",
         baseline=str(found["baseline"]),
         branch=str(found["branch"]),
@@ -159,9 +157,7 @@ def _status(found: StatusFinding, *, measured: bool) -> Finding:
     )
 
 
-def _rated(
-    found: ShapeFinding | ValueFinding | HeaderFinding, *, family: str, kind: str, where: str, measured: bool
-) -> Finding:
+def _rated(found: Rated, *, family: str, kind: str, where: str, measured: bool) -> Finding:
     """Return a finding that has a rate."""
     return Finding(
         family=family,

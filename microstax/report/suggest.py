@@ -164,8 +164,8 @@ def _reason(noise: float | None, *, judged: bool) -> str:
     if not judged:
         return "no control ran, so nothing tells whether this is noise"
     if noise is None:
-        return "noise by its form: it is made anew for every answer, or the baseline's own answers vary"
-    return f"noise: the baseline differs from itself here, in {100 * noise:.3g}% of the requests"
+        return "made anew for every answer, by its form, or the baseline's own answers vary"
+    return f"the baseline differs from itself here in {100 * noise:.3g}% of the requests"
 
 
 def _is_noise(one: _Finding) -> bool:

@@ -32,6 +32,7 @@ _COLOURS: Final = {
 _INDENT: Final = "  "
 _ONE_LINE: Final = 120
 _NOISE_SHOWN: Final = 4
+_LEAST_ROOM: Final = 16
 
 
 def render_table(document: ReportDocument, *, width: int = 80, colour: bool = False) -> str:
@@ -111,6 +112,9 @@ class _Page:
         words = [pad(word, width) for word, width in zip(_words(finding), widths, strict=True)]
         lead = f"{indent}{self.paint(words[0], finding.label)}  {words[1]}  "
         room = self.width - sum(widths) - 4 - len(indent)
+        if room < _LEAST_ROOM:
+            yield from self.indented(f"{finding.label} {finding.kind}", indent)
+            lead, room = indent + 4 * " ", self.width - 4 - len(indent)
         parts = [visible(part) for part in (finding.where, finding.change) if part]
         joined = "  ".join(parts)
         pair = [f"pair {visible(finding.pair)}"] if finding.pair else []

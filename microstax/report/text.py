@@ -36,7 +36,7 @@ def pad(text: str, width: int) -> str:
 def wrap(text: str, width: int) -> list[str]:
     """Cut the text into pieces of at most `width` columns, at a blank where one is near."""
     lines: list[str] = []
-    while cells(text) > width:
+    while text and cells(text) > width:
         cut = _cut(text, width)
         blank = text.rfind(" ", width // 2, cut + 1)
         cut = blank if blank > 0 else cut

@@ -1,19 +1,21 @@
 """The document that the golden files show, and how to compare with them."""
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+import report_documents
+
+from microstax.model.report import ReportDocument
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "report"
 
 
 @pytest.fixture
-def document() -> Any:
-    return json.loads((GOLDEN / "document.json").read_text())
+def document() -> ReportDocument:
+    """Return a document with every field and every verdict, new for each test."""
+    return report_documents.full()
 
 
 @pytest.fixture
