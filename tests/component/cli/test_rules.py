@@ -1,6 +1,5 @@
 """microstax.yaml on the command line: which file is used, what it does to a report, and where it comes from."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from microstax.generated.management.microstax.management import v1
 from microstax.model.record import PairFileHeader, encode_header
 
 HEADER = encode_header(PairFileHeader(overlay="shadow-test", baseline="production", created_ms=1_700_000_300_000))
-PAIRS = 900
+PAIRS = 400
 CLOCK = "{path: $.at, kind: value, reason: a clock, owner: me, expires: 2999-01-01}"
 PRICE = "{path: $.price, kind: type, reason: prices are strings, owner: me}"
 
@@ -144,10 +143,3 @@ def where(rule: Any) -> dict[str, str]:
 async def test_shells_complete_the_files(cli: Any, words: tuple[str, ...]) -> None:
     asked = {"_MICROSTAX_COMPLETE": "bash_complete", "COMP_WORDS": f"microstax {' '.join(words)} mi"}
     assert (await cli(**asked, COMP_CWORD=str(len(words) + 1))).out.split() == ["file,mi"]
-
-
-async def test_formats_agree_on_the_exit_code(cli: Any, pairs: Path, write: Callable[..., Path]) -> None:
-    write(f"ignore:\n- {CLOCK}\nexpect:\n- {PRICE}\n")
-    formats = ("table", "markdown", "junit", "html")
-    ended = await asyncio.gather(*(cli("diff", str(pairs), "--gate", "-o", name) for name in formats))
-    assert [one.code for one in ended] == [0, 0, 0, 0]

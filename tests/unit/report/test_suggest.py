@@ -41,7 +41,7 @@ def test_noise_becomes_a_rule_with_its_evidence() -> None:
             endpoint="GET /products/{id}",
             path="$.at",
             kind="value",
-            reason="noise: the baseline differs from itself here, in 31% of the requests",
+            reason="the baseline differs from itself here in 31% of the requests",
             owner="me",
             expires=DAY,
         ),
