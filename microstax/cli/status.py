@@ -59,6 +59,9 @@ def _echo(found: "GetStatusResponse") -> None:
                 click.echo(f"{visible(envoy.node_id)} refused {_refusal(kind)}")
     shadows = [_shadow_row(shadow, service) for shadow in found.shadows for service in shadow.services]
     _section(("SHADOW", "SERVICE", "STATE", "SAMPLE", "CONTROL", "MIRRORED", "PAIRED"), shadows)
+    for one in found.shadows:
+        for line in _extras(one):
+            click.echo(visible(line))
     _section(("WORKER", "PID", "LAST SEEN", "PAIRS", "LAG"), [_worker_row(worker) for worker in found.workers])
 
 
@@ -102,6 +105,20 @@ def _shadow_row(shadow: "ShadowInfo", service: "ShadowService") -> tuple[str, ..
         number(service.mirrored),
         number(service.paired),
     )
+
+
+def _extras(shadow: "ShadowInfo") -> list[str]:
+    """Return what a shadow does beside mirroring, in sentences."""
+    if not shadow.enabled:
+        return []
+    lines = [
+        f"{shadow.overlay} keeps {number(service.kept)} of {number(shadow.keep_pairs)} pairs of {service.service}"
+        for service in shadow.services
+        if shadow.keep_pairs
+    ]
+    if shadow.recheck_rps:
+        lines.append(f"{shadow.overlay} asks mismatches again, at most {shadow.recheck_rps} a second and service")
+    return lines
 
 
 def _worker_row(worker: "WorkerInfo") -> tuple[str, ...]:

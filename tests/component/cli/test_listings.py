@@ -103,6 +103,8 @@ STATUS = v1.GetStatusResponse(
             enabled=True,
             control="copy",
             since_ms=SINCE_MS,
+            recheck_rps=5,
+            keep_pairs=5000,
             services=[
                 v1.ShadowService(
                     service="catalog",
@@ -111,6 +113,7 @@ STATUS = v1.GetStatusResponse(
                     mirrored=12345,
                     paired=12001,
                     state="mirroring",
+                    kept=1200,
                 ),
                 v1.ShadowService(service="search", sample_ppm=50_000, current_ppm=50_000),
             ],
@@ -184,7 +187,7 @@ async def test_shadow_sends_every_setting(cli: Any, management: Any) -> None:
     management.on(methods.SET_SHADOW, [v1.Progress(done=True)])
     line = (
         "env shadow b --enable --sample 25% --max-rps 50 --methods get,POST --unsafe-methods --control self "
-        "--service catalog --service search --max-body 1MiB"
+        "--service catalog --service search --max-body 1MiB --recheck-rps 7 --keep-pairs 1000"
     )
     assert (await cli(*line.split())).code == 0
     assert management.requests == [
@@ -198,8 +201,25 @@ async def test_shadow_sends_every_setting(cli: Any, management: Any) -> None:
             control="self",
             services=["catalog", "search"],
             max_body_bytes=1024 * 1024,
+            recheck_rps=7,
+            keep_pairs=1000,
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "rps"), [("--recheck", 5), ("--recheck --recheck-rps 9", 9), ("--recheck-rps 0", 0), ("", None)]
+)
+async def test_asking_again_has_a_usual_budget(cli: Any, management: Any, words: str, rps: int | None) -> None:
+    management.on(methods.SET_SHADOW, [v1.Progress(done=True)])
+    assert (await cli(*f"env shadow b --enable {words}".split())).code == 0
+    assert management.requests == [v1.SetShadowRequest(overlay="b", enable=True, recheck_rps=rps)]
+
+
+async def test_asking_again_within_no_budget_is_refused(cli: Any) -> None:
+    ended = await cli(*"env shadow b --enable --recheck --recheck-rps 0".split())
+    assert ended.code == 2
+    assert ended.err == "Error: --recheck and --recheck-rps 0 contradict each other: leave one of them out.\n"
 
 
 async def test_promote_may_bring_its_file(cli: Any, management: Any) -> None:

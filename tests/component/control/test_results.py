@@ -485,3 +485,22 @@ async def test_status_says_that_kept_pairs_take_all_their_room(
 async def test_a_number_of_pairs_that_cannot_be_kept_is_refused(shadowed: Any) -> None:
     code, message = await shadowed.refusal(shadowed.shadow(keep_pairs=20_001))
     assert (code, message) == (EXIT_USAGE, "--keep-pairs is 20001, and must be at least 0 and at most 20000.")
+
+
+async def test_rechecks_are_applied_once_and_reported(shadowed: Any, worker: FakeWorker) -> None:
+    assert (await report(shadowed))["rechecks"] is None
+    await shadowed.shadow(recheck_rps=5)
+    counts = {"asked": 3, "vanished": 2, "failed": 1, "over_budget": 7, "unheard of": 5}
+    await worker.submit(paired=20, rechecks=counts)
+    worker.sequence -= 1
+    assert (await worker.submit(paired=20, rechecks=counts)).duplicate
+    await FakeWorker(shadowed.client, "worker-2").submit(paired=1, rechecks={"asked": 1, "persisted": 1})
+    found = (await report(shadowed))["rechecks"]
+    assert found == {"asked": 4, "vanished": 2, "persisted": 1, "failed": 1, "over_budget": 7}
+    (info,) = (await shadowed.call(methods.GET_STATUS)).shadows
+    assert info.recheck_rps == 5
+
+
+async def test_counts_of_rechecks_that_no_worker_makes_are_refused(shadowed: Any, worker: FakeWorker) -> None:
+    code, message = await shadowed.refusal(worker.submit(rechecks={"asked": -1}))
+    assert (code, message) == (EXIT_USAGE, "A delta counts -1: counts are 0 or more, and below 2^53.")

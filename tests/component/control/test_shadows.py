@@ -65,9 +65,27 @@ async def test_a_new_share_keeps_what_was_found_and_other_methods_do_not(ready: 
     await ready.shadow(sample_ppm=250_000, max_rps=50)
     shadow = ready.plane.plane.state.shadows["branch"]
     assert (shadow.generation, shadow.settings.sample_ppm, shadow.settings.max_rps) == (1, 250_000, 50)
+    await ready.shadow(keep_pairs=100)
+    shadow = ready.plane.plane.state.shadows["branch"]
+    assert (shadow.generation, shadow.settings.keep_pairs) == (1, 100)
     await ready.shadow(methods=["GET"])
     shadow = ready.plane.plane.state.shadows["branch"]
     assert (shadow.generation, shadow.settings.sample_ppm, shadow.settings.methods) == (2, 250_000, ("GET",))
+
+
+async def test_asking_mismatches_again_begins_anew_and_is_said(ready: Any) -> None:
+    await ready.shadow()
+    lines = await ready.shadow(recheck_rps=5)
+    assert "Mismatches are asked again, at most 5 a second." in lines[-1].message
+    shadow = ready.plane.plane.state.shadows["branch"]
+    assert (shadow.generation, shadow.settings.recheck_rps) == (2, 5)
+    await ready.shadow(sample_ppm=250_000)
+    assert ready.plane.plane.state.shadows["branch"].generation == 2
+    lines = await ready.shadow(recheck_rps=0)
+    assert "again" not in lines[-1].message
+    assert ready.plane.plane.state.shadows["branch"].generation == 3
+    code, message = await ready.refusal(ready.shadow(recheck_rps=101))
+    assert (code, message) == (EXIT_USAGE, "--recheck-rps is 101, and must be at least 0 and at most 100.")
 
 
 async def test_without_a_control_the_copy_goes(ready: Any) -> None:

@@ -10,7 +10,7 @@ from microstax.capture.redaction import Redaction
 from microstax.control import coverage, targets
 from microstax.control.targets import Targets
 from microstax.model.redaction import RedactionRules
-from microstax.store.state import State
+from microstax.store.state import PortKey, State
 
 
 async def first_of(watching: Any) -> list[str]:
@@ -87,3 +87,45 @@ async def test_a_worker_learns_what_the_user_wants_redacted(stage: Any) -> None:
     rules = Redaction.from_bytes((await anext(watching)).targets[0].redaction)
     assert rules == Redaction(key=b"k" * 32, json_paths=("$.email",))
     await watching.aclose()
+
+
+async def told(stage: Any, **settings: Any) -> Any:
+    """Return what a worker is told of the shadow with other settings."""
+    await stage.shadow(**settings)
+    followed = Targets(stage.folder, redaction_key=b"k" * 32)
+    followed.follow(stage.plane.plane.state)
+    watching = followed.watch("worker")
+    (shadow,) = (await anext(watching)).targets[0].shadows
+    await watching.aclose()
+    return shadow
+
+
+async def test_a_worker_learns_the_processes_to_ask_again_and_never_the_tee(stage: Any) -> None:
+    await stage.baseline()
+    await stage.overlay()
+    shadow = await told(stage)
+    assert (shadow.recheck_rps, shadow.baseline_address, shadow.branch_address, shadow.control_address) == (
+        0,
+        "",
+        "",
+        "",
+    )
+    ports = stage.plane.plane.state.ports
+
+    def listening(owner: str, purpose: str = "process") -> str:
+        return f"127.0.0.1:{ports[PortKey(owner, 'catalog', purpose)]}"
+
+    shadow = await told(stage, recheck_rps=5)
+    ports = stage.plane.plane.state.ports
+    assert (shadow.baseline_address, shadow.branch_address) == (listening("prod"), listening("branch"))
+    assert shadow.control_address == listening("branch", "control")
+    assert (await told(stage, control="self")).control_address == listening("prod")
+    assert (await told(stage, control="none")).control_address == ""
+
+
+async def test_a_server_of_ones_own_is_asked_at_its_own_address(stage: Any) -> None:
+    await stage.baseline(text="services: [{name: catalog, url: 'http://127.0.0.1:9000', port: 18101}]")
+    await stage.overlay(text="services: [{name: catalog, url: 'http://127.0.0.1:9001'}]")
+    shadow = await told(stage, recheck_rps=5)
+    found = (shadow.control, shadow.baseline_address, shadow.branch_address, shadow.control_address)
+    assert found == ("none", "127.0.0.1:9000", "127.0.0.1:9001", "")
