@@ -84,6 +84,8 @@ def _explain(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "it cannot be read"
     if "'\\t'" in problem:
         return "there is a tab: indent with spaces."
+    if "but got '{'" in problem:
+        return "there is a brace in a text: put the text in quotes."
     context = f" ({error.context})" if error.context else ""
     return f"this is not YAML: {problem}{context}."
 

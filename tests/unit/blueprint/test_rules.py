@@ -130,6 +130,10 @@ WRONG = [
     ),
     (f"expect:\n- {{path: $.a, {MEANT}, expires: never}}", "expect[0]: unknown field 'expires'"),
     ("ignore: [{path: $.a", "this is not YAML"),
+    (
+        "ignore:\n- {endpoint: GET /products/{id}, path: $.a}",
+        "line 2: there is a brace in a text: put the text in quotes.",
+    ),
 ]
 
 
