@@ -9,6 +9,7 @@ import pty
 import struct
 import termios
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,6 +167,17 @@ async def test_colour_and_width_follow_the_terminal(cli: Any, management: Any, d
     assert "\x1b" not in piped.out
     assert max(map(len, piped.out.splitlines())) == 80
     assert max(map(len, (await cli("env", "diffs", "b", COLUMNS="132")).out.splitlines())) == 132
+
+
+async def test_a_terminal_is_told_which_rules_are_used(cli: Any, management: Any, document: Any) -> None:
+    management.on(methods.GET_REPORT, answer(document))
+    Path(cli.state, "microstax.yaml").write_text("ignore: []\n")
+    for words, told in (((), True), (("--no-rules",), False), (("--quiet",), False)):
+        async with Terminal(rows=50, columns=150) as terminal:
+            process = await terminal.run(cli, "env", "diffs", "b", *words)
+            assert ("Rules: microstax.yaml" in await terminal.rest()) is told
+            await process.wait()
+    assert (await cli("env", "diffs", "b")).err == ""
 
 
 async def test_progress_is_shown_on_a_terminal(cli: Any, management: Any) -> None:

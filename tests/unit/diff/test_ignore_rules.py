@@ -1,12 +1,15 @@
 """Ignore rules and the one grammar for places."""
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from microstax.diff.places import render
 from microstax.errors import UsageError
-from microstax.model.ignore import IgnoreRule
+from microstax.model.ignore import IgnoreRule, Pattern
 from microstax.model.paths import member_step, pattern_of
 
 
@@ -79,3 +82,33 @@ def test_what_is_neither_a_path_nor_a_header_is_refused() -> None:
     with pytest.raises(UsageError, match=r"'x\[' is neither a path .* nor a header's name"):
         IgnoreRule(path="x[")
     assert IgnoreRule(path="X-Trace-*").matches(service="", endpoint="", family="header", kind="", place="x-trace-id")
+
+
+@given(glob=st.text("ab*\n", max_size=8), text=st.text("ab\n", max_size=8))
+def test_a_star_is_any_run_of_characters(glob: str, text: str) -> None:
+    plain = re.compile(".*".join(map(re.escape, glob.split("*"))), re.DOTALL)
+    assert Pattern(endpoint=glob).covers(service="", endpoint=text) is (not glob or plain.fullmatch(text) is not None)
+
+
+def test_a_pattern_cannot_make_a_report_slow() -> None:
+    """Both would be tried for hours if all ways to fit were."""
+    assert not Pattern(endpoint="*a" * 100 + "b").covers(service="", endpoint="a" * 1_000)
+    with pytest.raises(UsageError, match="more than 3"):
+        Pattern(path="$" + ".**.a" * 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "everything"),
+    [
+        ({}, True),
+        ({"service": "*"}, True),
+        ({"path": "$.**"}, True),
+        ({"path": "*", "endpoint": "**"}, True),
+        ({"kind": "value"}, False),
+        ({"service": "catalog", "path": "$.**"}, False),
+        ({"path": "$.a.**"}, False),
+        ({"path": "x-*"}, False),
+    ],
+)
+def test_what_means_everything(fields: dict[str, str], *, everything: bool) -> None:
+    assert Pattern(**fields).is_everything is everything
