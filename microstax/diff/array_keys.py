@@ -1,4 +1,4 @@
-"""What was learned about the elements of arrays: which of their members tell them apart in nearly all answers."""
+"""What was learned about arrays: which members tell which elements belong together in nearly all pairs."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ _MOST: Final = 2**40
 
 
 class ArrayKeys:
-    """Counts, for each array and member, in how many answers it was looked at and in how many it was unique.
+    """Counts, for each array and member, in how many pairs it was looked at and in how many it told elements apart.
 
     `seed` is what was learned before: it is consulted and handed on, but it is not counted again when deltas merge.
     """

@@ -1,12 +1,12 @@
 """Decide which elements of two arrays belong together.
 
-By a key if the elements are objects and have a member that tells them apart on both sides; else equal elements belong
-together wherever they stand (a multiset), and what is left by its index. A changed order is a difference of its own,
-so that an array in random order costs one discrepancy and not one for each member.
+By a key if the elements are objects and have a member that tells them apart and finds partners; else equal elements
+belong together wherever they stand (a multiset), and what is left by its place among these. A changed order is a
+difference of its own, so that an array in random order costs one discrepancy and not one for each member.
 """
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from microstax.diff.array_keys import ArrayKeys
@@ -63,21 +63,25 @@ class Aligner:
             return self._infer("", base, other)
         where = f"{self._endpoint} {walk.path(place)}"
         known = self._keys.best(where)
-        labels = None if known is None else _unique(known, base, other)
-        return labels if labels is not None and _partners(labels) else self._infer(where, base, other)
+        labels = None if known is None else _labels(known, base, other)
+        return (
+            labels if labels is not None and _tells(_partners(labels), base, other) else self._infer(where, base, other)
+        )
 
     def _infer(self, where: str, base: list[Any], other: list[Any]) -> _Labels | None:
-        """Return the labels by the member that is unique on both sides and finds the most partners."""
+        """Return the labels by the member that finds the most partners; learn which members find them."""
         best, most = None, 0
+        looks = {}
         for name in _names(base[0]):
-            labels = _unique(name, base, other)
-            if self._keys is not None:
-                self._keys.note(where, name, unique=labels is not None)
-            partners = 0 if labels is None else _partners(labels)
+            labels = _labels(name, base, other)
+            partners = looks[name] = 0 if labels is None else _partners(labels)
             if partners > most:
                 best, most = labels, partners
                 if most == min(len(base), len(other)):
                     break
+        if self._keys is not None and most:
+            for name, partners in looks.items():
+                self._keys.note(where, name, unique=_tells(partners, base, other))
         return best
 
 
@@ -95,15 +99,34 @@ def _rank(name: str) -> int:
     return len(_PREFERRED) + (not lower.endswith(("_id", "-id")) and not name.endswith("Id"))
 
 
-def _unique(name: str, base: list[Any], other: list[Any]) -> _Labels | None:
-    """Return what the member `name` says in all elements, None where it does not tell them apart."""
-    sides = []
-    for elements in (base, other):
-        labels = [item.get(name) for item in elements]
-        if not _LABELS.issuperset(map(type, labels)) or len(set(labels)) != len(labels):
+def _labels(name: str, base: list[Any], other: list[Any]) -> _Labels | None:
+    """Return what the member `name` says in all elements, None where it does not tell them apart on either side.
+
+    Where one side has an element twice, its label gets a number from the second on.
+    """
+    sides = [[item.get(name) for item in elements] for elements in (base, other)]
+    if not all(_LABELS.issuperset(map(type, labels)) for labels in sides):
+        return None
+    repeats = [len(set(labels)) != len(labels) for labels in sides]
+    if any(repeats):
+        if all(repeats):
             return None
-        sides.append(labels)
+        sides = [_numbered(labels) if repeated else labels for labels, repeated in zip(sides, repeats, strict=True)]
     return sides[0], sides[1]
+
+
+def _numbered(labels: list[Any]) -> list[Any]:
+    seen: Counter[Any] = Counter()
+    numbered = []
+    for label in labels:
+        numbered.append((label, seen[label]) if seen[label] else label)
+        seen[label] += 1
+    return numbered
+
+
+def _tells(partners: int, base: list[Any], other: list[Any]) -> bool:
+    """Tell whether a member says which elements belong together: unique random numbers meet by chance only."""
+    return 2 * partners >= min(len(base), len(other))
 
 
 def _partners(labels: _Labels) -> int:
@@ -126,7 +149,7 @@ def _match(
     depth: int,
     equal: bool,
 ) -> None:
-    """Compare elements of one label, then the rest by index. `equal`: elements of one label need no comparison."""
+    """Compare elements of one label, then the rest by place. `equal`: elements of one label need no comparison."""
     inner: Place = (place, None)
     common = Counter(labels[0]) & Counter(labels[1])
     base_in, base_rest = _split(labels[0], common)
@@ -138,8 +161,26 @@ def _match(
         partners = {labels[1][at]: at for at in other_in}
         for at in base_in:
             walk.value(inner, sides[0][at], sides[1][partners[labels[0][at]]], depth + 1)
-    for left, right in zip(base_rest, other_rest, strict=False):
+    for left, right in _leftovers(base_rest, other_rest):
         walk.value(inner, sides[0][left], sides[1][right], depth + 1)
+
+
+def _leftovers(base: list[int], other: list[int]) -> Iterator[tuple[int, int]]:
+    """Pair the indices of elements without partner: those first that as many elements with one stand before.
+
+    So an element that is gone does not shift those behind it; what is left then is paired in its order.
+    """
+    gaps: dict[int, deque[int]] = {}
+    for skipped, at in enumerate(other):
+        gaps.setdefault(at - skipped, deque()).append(at)
+    lonely = []
+    for skipped, at in enumerate(base):
+        there = gaps.get(at - skipped)
+        if there:
+            yield at, there.popleft()
+        else:
+            lonely.append(at)
+    yield from zip(lonely, (at for there in gaps.values() for at in there), strict=False)
 
 
 def _split(labels: list[Any], common: Counter[Any]) -> tuple[list[int], list[int]]:

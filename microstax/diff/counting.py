@@ -5,6 +5,7 @@ from typing import Final
 
 from microstax.diff.deviations import Deviations, shifts
 from microstax.diff.discrepancy import Discrepancy, plain
+from microstax.diff.forms import MADE_ANEW
 from microstax.diff.tally import Tally
 from microstax.diff.variations import Variation
 from microstax.model.difference import Difference
@@ -33,10 +34,11 @@ class Counting:
         """Count a pair that has no control."""
         for discrepancy, way in mine.ways.items():
             tally = self._tally(discrepancy)
-            variation = mine.variations.get(discrepancy)
-            if variation is not None:
-                tally.formats.add(variation.form())
-            formatted = variation is not None and variation.is_made_anew()
+            formatted = False
+            if isinstance(way, Variation) and way.discrepancy is discrepancy:
+                form = way.form()
+                tally.formats.add(form)
+                formatted = form in MADE_ANEW
             if tally.add_alone(self._context, formatted=formatted):
                 tally.repeats.note_text(self._context, _sides(way)[0])
             self.wanted |= tally.seen.take(self._number)
@@ -53,21 +55,20 @@ class Counting:
         for discrepancy, way in mine.ways.items():
             reading = discrepancy in readings
             if discrepancy not in noise:
-                self._count(discrepancy, way, mine, both=reading)
+                self._count(discrepancy, way, both=reading)
             elif not reading:
                 noise.discard(discrepancy)
-                self._count(discrepancy, way, mine, both=True)
+                self._count(discrepancy, way, both=True)
         for discrepancy in noise:
             self._tally(discrepancy).add_control(self._context)
         self._note_origins(theirs)
         for discrepancy, is_up in shifts(mine, theirs):
             self._count_shift(discrepancy, mine, is_up=is_up)
 
-    def _count(self, discrepancy: Discrepancy, way: Difference | Variation, mine: Deviations, *, both: bool) -> None:
+    def _count(self, discrepancy: Discrepancy, way: Difference | Variation, *, both: bool) -> None:
         tally = self._tally(discrepancy)
-        variation = mine.variations.get(discrepancy)
-        if variation is not None:
-            tally.formats.add(variation.form())
+        if isinstance(way, Variation) and way.discrepancy is discrepancy:
+            tally.formats.add(way.form())
         if both:
             tally.add_both()
         else:

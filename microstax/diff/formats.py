@@ -14,9 +14,8 @@ SMALLEST_EPOCH: Final = 946_684_800
 CLOCKS: Final = frozenset({"rfc3339", "local_time", "http_date", *EPOCHS})
 """Formats of what a clock says: how long they are and how large says nothing."""
 ANEW: Final = frozenset({"uuid", "ulid", "hex", "base64", "jwt", *CLOCKS})
-"""Formats that are made anew for every answer or every thing. An address or a URL that changes is another one."""
-SHORT_HEX: Final = 16
-"""Fewer hex digits may be a colour or an article's number."""
+"""Formats that are made anew for every answer or every thing. An address or a URL that changes is another one, and
+fewer than 16 hex digits may be a colour or an article's number."""
 
 _READ: Final = 4_096
 """Characters that are looked at: what a text is shows in its beginning."""
@@ -32,7 +31,8 @@ _FORMATS: Final = re.compile(
     | (?P<local_time>{_LOCAL})
     | (?P<http_date>[A-Z][a-z]{{2}},\ \d\d\ [A-Z][a-z]{{2}}\ \d{{4}}\ \d\d:\d\d:\d\d\ GMT)  # RFC 9110, 5.6.7
     | (?P<date>\d{{4}}-\d\d-\d\d)
-    | (?P<hex>(?=\D*\d)(?:[0-9a-f]{{8,}}|[0-9A-F]{{8,}}))
+    | (?P<hex>(?=\D*\d)(?:[0-9a-f]{{16,}}|[0-9A-F]{{16,}}))
+    | (?P<short_hex>(?=\D*\d)(?:[0-9a-f]{{8,15}}|[0-9A-F]{{8,15}}))
     | (?P<jwt>eyJ[\w-]+\.[\w-]+\.[\w-]*)
     | (?P<ulid>[0-7][0-9A-HJKMNP-TV-Z]{{25}})
     | (?P<base64>(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?:[A-Za-z0-9+/]{{20,}}|[A-Za-z0-9_-]{{20,}})={{0,2}})

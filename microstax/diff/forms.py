@@ -2,10 +2,12 @@
 
 from typing import Final
 
+from microstax.diff.formats import ANEW
 from microstax.diff.wire import Packed, count, mapping
 
 SIZE: Final = 6
 OTHER: Final = "other>other"
+MADE_ANEW: Final = frozenset(f"{name}>{name}" for name in ANEW)
 _LONGEST: Final = 40
 
 

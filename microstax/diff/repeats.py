@@ -15,9 +15,10 @@ class Repeats:
     That is a join, so the order does not matter.
     """
 
-    __slots__ = ("seen",)
+    __slots__ = ("_limit", "seen")
 
     def __init__(self) -> None:
+        self._limit = 2**64
         self.seen: dict[int, tuple[int, bool]] = {}
 
     @property
@@ -27,7 +28,7 @@ class Repeats:
 
     def wants(self, context: int) -> bool:
         """Tell whether the input is, or would be, one of those that are kept."""
-        return context in self.seen or len(self.seen) < SIZE or context < max(self.seen)
+        return context <= self._limit
 
     def note(self, context: int, value: int, *, varied: bool) -> None:
         """Note one value of an input; `varied`: another one was seen already."""
@@ -38,6 +39,8 @@ class Repeats:
             self.seen[context] = (value, varied)
             if len(self.seen) > SIZE:
                 del self.seen[max(self.seen)]
+            if len(self.seen) == SIZE:
+                self._limit = max(self.seen)
 
     def note_text(self, context: int, value: str) -> None:
         """Note what the baseline said to an input."""

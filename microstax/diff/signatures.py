@@ -17,7 +17,8 @@ LENGTH_CLASS: Final = "length_class"
 SIGN: Final = "sign"
 MAGNITUDE: Final = "magnitude"
 SHIFT: Final = "shift"
-_CACHED_LENGTH: Final = 80
+_CACHED_LENGTH: Final = 24
+"""Longer texts are tokens that do not come again."""
 
 
 class Signature(NamedTuple):
@@ -41,10 +42,10 @@ _TEXTUAL_BODY: Final = "body"
 def signature_of(value: Any) -> Signature | None:
     """Return the signature of a parsed JSON value or of a whole body (bytes); None for what has none."""
     kind = type(value)
+    if kind is float or kind is int:
+        return _of_number(value)
     if kind is str:
         return _cached_text(value) if len(value) <= _CACHED_LENGTH else _of_text(value)
-    if kind is int or kind is float:
-        return _of_number(value)
     if kind is bytes:
         return Signature(_TEXTUAL_BODY, len(value).bit_length())
     return _NOT_FINITE if kind is NotFinite else None

@@ -4,19 +4,19 @@ What people see of it (ValueDifference, HeaderDifference, BodyDifference) is cut
 pairs that are shown.
 """
 
-from collections.abc import Collection  # noqa: TC003  # a property of the class at run time
+from collections.abc import Collection  # a property of the class at run time
 from typing import Any, Final
 
 from microstax.diff.clocks import is_reading
 from microstax.diff.discrepancy import HEADER, VALUE, Discrepancy
-from microstax.diff.formats import ANEW, CLOCKS, SHORT_HEX
+from microstax.diff.formats import CLOCKS
 from microstax.diff.hashes import short_hash
 from microstax.diff.json_text import shown, shown_text
 from microstax.diff.signatures import Signature, aspects, signature_of
 from microstax.model.difference import BodyDifference, BodyKind, HeaderDifference, HeaderKind, ValueDifference
 from microstax.model.paths import ROOT
 
-MOST_PAIRS: Final = 8
+MOST_PAIRS: Final = 4
 """Of one place in one pair of answers: the first elements of an array that differ."""
 
 _Signed = tuple[Any, Any, Signature | None, Signature | None]
@@ -30,15 +30,14 @@ class Variation:
     `lasting`, if set, are the discrepancies that were found again; aspects that are not among them do not count.
     """
 
-    __slots__ = ("_growth", "_is_measured", "_signed", "_speaking", "body", "discrepancy", "lasting", "pairs")
+    __slots__ = ("_growth", "_is_measured", "_speaking", "body", "discrepancy", "lasting", "pairs")
 
     def __init__(self, discrepancy: Discrepancy, base: Any, other: Any, body: BodyKind | None = None) -> None:
         self.discrepancy = discrepancy
         self.pairs = [(base, other)]
         self.body = body
         self.lasting: Collection[Discrepancy] | None = None
-        self._signed: list[_Signed] = []
-        self._speaking: list[_Signed] = []
+        self._speaking: list[_Signed] | None = None
         self._growth: float | None = None
         self._is_measured = False
 
@@ -62,27 +61,24 @@ class Variation:
         """Tell whether all of it is nothing but two readings of a clock."""
         return not self._sign()
 
-    def aspects(self) -> list[Discrepancy]:
+    def aspects(self) -> Collection[Discrepancy]:
         """Return the discrepancies of their own in which the signatures of any of the values differ."""
-        found: dict[tuple[str, str], None] = {}
-        for _, _, before, after in self._sign():
-            if before != after and before is not None and after is not None:
-                found.update(dict.fromkeys(aspects(before, after)))
+        differing = [signed for signed in self._sign() if signed[2] != signed[3]]
+        if not differing:
+            return ()
         family, _, place, _ = self.discrepancy
-        made = [Discrepancy(family, kind, place, detail) for kind, detail in found] if found else []
-        return made if self.lasting is None else [one for one in made if one in self.lasting]
+        made = {
+            Discrepancy(family, kind, place, detail): None
+            for _, _, before, after in differing
+            if before is not None and after is not None
+            for kind, detail in aspects(before, after)
+        }
+        return made.keys() if self.lasting is None else [one for one in made if one in self.lasting]
 
     def form(self) -> str:
         """Return the formats of the two sides, `uuid>uuid`; `none` for what has no format."""
         _, _, before, after = self._first()
         return f"{before.format if before else 'none'}>{after.format if after else 'none'}"
-
-    def is_made_anew(self) -> bool:
-        """Tell whether the sides have one format that is made anew for every answer."""
-        base, other, before, after = self._first()
-        if before is None or after is None or before.format != after.format or before.format not in ANEW:
-            return False
-        return before.format != "hex" or min(len(base), len(other)) >= SHORT_HEX
 
     def growth(self) -> float | None:
         """Return by how much the numbers among the values are larger on the other side; None without a number."""
@@ -139,26 +135,25 @@ class Variation:
 
     def _first(self) -> _Signed:
         said = self._sign()
-        return said[0] if said else self._signed[0]
+        if said:
+            return said[0]
+        base, other = self.pairs[0]
+        return base, other, signature_of(base), signature_of(other)
 
     def _sign(self) -> "list[_Signed]":
         """Return those of the pairs, with their signatures, that are more than two readings of a clock."""
-        if not self._signed:
+        speaking = self._speaking
+        if speaking is None:
+            speaking = self._speaking = []
             for base, other in self.pairs:
-                signed = (base, other, signature_of(base), signature_of(other))
-                self._signed.append(signed)
-                if not _is_reading(*signed):
-                    self._speaking.append(signed)
-        return self._speaking
+                before, after = signature_of(base), signature_of(other)
+                if before is None or before.format not in CLOCKS or not _are_near(base, other, before, after):
+                    speaking.append((base, other, before, after))
+        return speaking
 
 
-def _is_reading(base: Any, other: Any, before: Signature | None, after: Signature | None) -> bool:
-    return (
-        before is not None
-        and after is not None
-        and before.format == after.format
-        and is_reading(base, other, before.format)
-    )
+def _are_near(base: Any, other: Any, before: Signature, after: Signature | None) -> bool:
+    return after is not None and before.format == after.format and is_reading(base, other, before.format)
 
 
 def _described(data: bytes) -> str:

@@ -146,9 +146,12 @@ class Walk:
                 self._note(("value", path), made)
                 return
             self._varying[place] = known
-        self._spend()
-        if len(known.pairs) < MOST_PAIRS:
-            known.pairs.append((base, other))
+        self._left -= 1
+        if self._left <= 0:
+            raise EnoughError
+        pairs = known.pairs
+        if len(pairs) < MOST_PAIRS:
+            pairs.append((base, other))
 
     def _repeated(self, place: Place | None, base: dict[str, Any], other: dict[str, Any]) -> None:
         """Note names that stand more often on one side: readers of the two answers may see different values."""
