@@ -4,7 +4,7 @@ Reads files, asks nobody.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -119,6 +119,13 @@ def compared(triple: Triple) -> ComparedPair:
         noise=tuple(difference for difference in found.branch if discrepancy_of(difference) in noisy),
         not_compared=found.not_compared.value if found.not_compared else None,
     )
+
+
+def find_pairs(name: str, pair_ids: Collection[str]) -> dict[str, ComparedPair]:
+    """Return those of the pairs that the file has, by id; raises InvalidFileError for what is no file of pairs."""
+    wanted = set(pair_ids)
+    with pair_file(name) as (_, pairs):
+        return {pair.triple.id: compared(pair.triple) for pair in pairs if pair.triple.id in wanted}
 
 
 def find_pair(name: str, pair_id: str) -> Triple:

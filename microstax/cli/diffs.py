@@ -9,7 +9,7 @@ from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.judging import judging, judging_options
 from microstax.cli.listing import output_option
 from microstax.cli.live import decided, watch_reports
-from microstax.cli.pairs import echo_pair
+from microstax.cli.pairs import echo_pair, examples
 from microstax.cli.reports import ON_A_TERMINAL, Question, check_pair, failing, filter_options, gate_options, report
 from microstax.cli.shape import command
 from microstax.cli.values import duration
@@ -76,7 +76,8 @@ def diffs(
             watch_reports(client, question, output)
         else:
             document = decided(settings, client, question, wait_s=wait or 0.0, fail_on=fail_on)
-            context.exit(report(settings, document, output, fail_on=fail_on if gate else None))
+            pairs = examples(client, document) if output == "html" else None
+            context.exit(report(settings, document, output, fail_on=fail_on if gate else None, pairs=pairs))
 
 
 def _check(*, watch: bool, gate: bool, wait: float | None, pair_id: str | None, output: str) -> None:

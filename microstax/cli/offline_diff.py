@@ -58,14 +58,17 @@ def diff(
     compared: its counts are smaller.
     """
     check_pair(pair_id=pair_id, gate=gate, output=output)
-    from microstax.offline import find_pair, report_of
+    from microstax.offline import find_pair, find_pairs, report_of
+    from microstax.report.examples import pairs_shown
 
     fail_on = failing(fail_on, gate=gate)
     if pair_id is not None:
         echo_pair(find_pair(file, pair_id), output)
         return
     chosen = selection(judging(settings, **verdicts), service=service, endpoint=endpoint, kind=kind or "")
-    context.exit(report(settings, report_of(file, chosen), output, fail_on=fail_on if gate else None))
+    document = report_of(file, chosen)
+    pairs = find_pairs(file, pairs_shown(document)) if output == "html" else None
+    context.exit(report(settings, document, output, fail_on=fail_on if gate else None, pairs=pairs))
 
 
 def selection(asked: Judging, **filters: str) -> "Selection":

@@ -1,7 +1,7 @@
 """Ask for a report, print it, and say how a command that printed it ends: for a live overlay and for a file alike."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +18,7 @@ from microstax.report.render import render
 if TYPE_CHECKING:
     from microstax.api.client import Client
     from microstax.model.report import ReportDocument
+    from microstax.report.pair import ComparedPair
 
 ON_A_TERMINAL: Final = ("table", "json")
 """The formats of what is no whole report: one pair, or reports one after the other."""
@@ -111,10 +112,18 @@ def failing(named: Collection[str] | None, *, gate: bool) -> Collection[str]:
 
 
 def report(
-    settings: Settings, document: "ReportDocument", output: str, *, fail_on: Collection[str] | None = None
+    settings: Settings,
+    document: "ReportDocument",
+    output: str,
+    *,
+    fail_on: Collection[str] | None = None,
+    pairs: "Mapping[str, ComparedPair] | None" = None,
 ) -> int:
-    """Print the report, and on stderr what it waits for; return the exit code, by a gate if `fail_on` is given."""
-    click.echo(rendered(document, output), nl=False)
+    """Print the report, and on stderr what it waits for; return the exit code, by a gate if `fail_on` is given.
+
+    `pairs` are the examples that HTML shows, by id.
+    """
+    click.echo(rendered(document, output, pairs), nl=False)
     sentence = waits_for(document)
     if fail_on is not None:
         outcome = gate(document, fail_on)
@@ -126,9 +135,9 @@ def report(
     return EXIT_UNDECIDED
 
 
-def rendered(document: "ReportDocument", output: str) -> str:
+def rendered(document: "ReportDocument", output: str, pairs: "Mapping[str, ComparedPair] | None" = None) -> str:
     """Return the report in a format, as wide and as colourful as stdout allows."""
-    return render(document, output, width=screen.width(), colour=screen.colour())
+    return render(document, output, width=screen.width(), colour=screen.colour(), pairs=pairs)
 
 
 def check_pair(*, pair_id: str | None, gate: bool, output: str) -> None:

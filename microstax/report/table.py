@@ -103,7 +103,7 @@ class _Page:
         yield f"{self.strong(pad(last, room))}  {pairs}  {self.paint(standing, endpoint['verdict'])}"
 
     def findings(self, found: Sequence[Finding], indent: str) -> Iterator[str]:
-        widths = [max(len(word) for word in column) for column in zip(*map(_words, found), strict=True)]
+        widths = [max(cells(word) for word in column) for column in zip(*map(_words, found), strict=True)]
         for finding in found:
             yield from self.finding(finding, widths, indent)
 

@@ -49,6 +49,12 @@ async def test_the_gate_and_the_formats(cli: Any, file: Path) -> None:
     assert (await cli("diff", str(file), "--gate", "--kind", "value", "--min-pairs", "1000")).code == 3
 
 
+async def test_the_page_shows_an_example(cli: Any, file: Path) -> None:
+    page = (await cli("diff", str(file), "-o", "html")).out
+    assert "Example pair <code>p" in page
+    assert page.count('<details class="pair"') == 1
+
+
 async def test_filters(cli: Any, file: Path) -> None:
     report = json.loads((await cli("diff", str(file), "-o", "json", "--kind", "value")).out)
     [endpoint] = report["services"][0]["endpoints"]

@@ -383,14 +383,19 @@ def with_text(text: str) -> ReportDocument:
 
 
 TEXTS = st.text(max_size=30) | st.just(HOSTILE)
-_CHOICES = {"verdict": ("same", "different", "undecided"), "spikes_verdict": ("same", "different", "undecided")}
+_VERDICTS = ("same", "different", "undecided", "not comparable")
+_OF_LATENCY = ("slower", "faster", "same", "undecided")
+_APPEARANCES = ("appeared", "missing", "undecided")
 _FIXED = {"reference", "since", "expires"}
 
 
 def _varied(value: Any, rng: random.Random, texts: list[str], key: str = "") -> Any:
     """Return the value with other figures and texts of the same form, and lists of other lengths."""
     if isinstance(value, dict):
-        return {name: _varied(item, rng, texts, name) for name, item in value.items()}
+        made = {name: _varied(item, rng, texts, name) for name, item in value.items()}
+        verdicts = _OF_LATENCY if "spikes" in value else _APPEARANCES if "origin" in value else _VERDICTS
+        choices = {"verdict": verdicts, "spikes_verdict": _VERDICTS}
+        return {**made, **{name: rng.choice(choices[name]) for name in choices if name in value}}
     if isinstance(value, list) and key not in {"edges_ms", "baseline", "branch", "control"}:
         return [_varied(item, rng, texts, key) for item in value[: rng.randint(0, len(value))]]
     if isinstance(value, bool):
@@ -399,8 +404,6 @@ def _varied(value: Any, rng: random.Random, texts: list[str], key: str = "") -> 
         return rng.choice((0, 1, rng.randrange(1000), rng.randrange(10**9)))
     if isinstance(value, float):
         return rng.uniform(-400, 1e6) if key == "evidence" else rng.choice((0.0, 1.0, rng.random(), rng.random() ** 20))
-    if isinstance(value, str) and key in _CHOICES:
-        return rng.choice(_CHOICES[key]) if value in _CHOICES[key] else value
     return rng.choice(texts) if isinstance(value, str) and key not in _FIXED else value
 
 

@@ -93,7 +93,8 @@ def test_policy(document: Any) -> None:
 def test_latencies_of_a_slow_branch() -> None:
     latency = documents.products()["latency"]
     assert latencies.summary(latency) == (
-        "p50 3.10 -> 3.20 ms (control 3.15, x1.02 (0.99..1.05)); p90 5.25 -> 5.50 ms (control 5.30, x1.04 (0.97..1.12)); "
+        "p50 3.10 -> 3.20 ms (control 3.15, x1.02 (0.99..1.05)); "
+        "p90 5.25 -> 5.50 ms (control 5.30, x1.04 (0.97..1.12)); "
         "p99 12.4 -> 310 ms (control 12.9, x24.03 (18.20..31.70)); branch over control, 95% anytime-valid intervals; "
         "1,150 pairs, 62 cold left out, 12 timeouts counted as longest, 61 spikes of the branch, 2 of the control: "
         f"different; pairs {documents.pair_id(8)}, {documents.pair_id(12)}"
