@@ -17,7 +17,7 @@ COMMANDS: Final = {
     "overlay": Lazy("microstax.cli.overlay:overlay", "Overlays: only what a branch changes, on top of a baseline."),
     "ignore": Lazy("microstax.cli.ignore:ignore", "Rules for differences that are meant to be there."),
     "diff": Lazy("microstax.cli.offline_diff:diff", "Compare exported pairs again, offline, by the rules of today."),
-    "selftest": Lazy("microstax.cli.selftest:selftest", "Prove the verdicts on your own baseline, with known faults."),
+    "selftest": Lazy("microstax.cli.selftest:selftest", "Prove the verdicts on a baseline of your own."),
     "completion": Lazy("microstax.cli.completion:completion", "Print the completion script of a shell."),
 }
 EXAMPLES: Final = (

@@ -36,6 +36,7 @@ PART_7 = {
     "ignore remove",
     "ignore suggest",
     "diff",
+    "selftest",
     "completion",
 }
 HEAVY = (
