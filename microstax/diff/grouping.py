@@ -14,13 +14,15 @@ from microstax.diff.discrepancy import HEADER, SHAPE, STATUS, VALUE, Discrepancy
 from microstax.diff.endpoint import EndpointAggregate
 from microstax.diff.samples import SEEN_PAIRS
 from microstax.diff.tally import Tally
+from microstax.model.difference import ShapeKind
 from microstax.model.ignore import SIGNATURE_KINDS
 
 TOGETHER: Final = 0.95
 """How far two samples of pairs must agree (Jaccard), and two counts."""
 _FIRST: Final = 1 + floor((1 - TOGETHER) * SEEN_PAIRS / TOGETHER)
 """Samples that agree differ in fewer pairs than this, so they share one of the first that each holds."""
-_IMPORTANCE: Final = {STATUS: 0, SHAPE: 1, VALUE: 2, HEADER: 3}
+_FAMILIES: Final = (STATUS, SHAPE, VALUE, HEADER)
+_KINDS: Final = tuple(ShapeKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,18 @@ def subsumed(discrepancy: Discrepancy, others: Iterable[Discrepancy]) -> bool:
 
 def _found(endpoint: EndpointAggregate, group: Sequence[Discrepancy]) -> FoundGroup:
     tallies = [endpoint.tallies[discrepancy] for discrepancy in group]
-    members = sorted(
-        group, key=lambda discrepancy: (_IMPORTANCE.get(discrepancy.family, len(_IMPORTANCE)), discrepancy)
-    )
+    members = sorted(group, key=_importance)
     return FoundGroup(tuple(members), _condition(endpoint, tallies), max(tally.branch for tally in tallies))
+
+
+def _importance(discrepancy: Discrepancy) -> tuple[int, int, Discrepancy]:
+    """Return what sorts the most telling first: a status before a shape, something missing before something extra."""
+    family, kind, _, _ = discrepancy
+    return _place_in(_FAMILIES, family), _place_in(_KINDS, kind), discrepancy
+
+
+def _place_in(names: Sequence[str], name: str) -> int:
+    return names.index(name) if name in names else len(names)
 
 
 def _condition(endpoint: EndpointAggregate, tallies: Sequence[Tally]) -> Condition | None:
