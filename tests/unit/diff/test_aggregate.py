@@ -10,18 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from microstax.diff import OTHER_ENDPOINT, Outcome, ServiceAggregate
+from microstax.diff.aggregate import VERSION
+from microstax.diff.hashes import hash64
 from microstax.errors import StorageError
 from microstax.model.exchange import Exchange, NotCompared, Side, Triple
 
 Answer = Callable[..., Exchange]
 Joined = Callable[..., Triple]
 
+FORMS = [0, 17, -2.5, 1_795_503_600, "", "words", "0a097c976bf46c697d2caf82eeeacbe2", "jo@shop.test", None]
+SIDES = st.integers(0, len(FORMS) - 1)
 PAIRS = st.lists(
     st.tuples(
         st.sampled_from(["/things/1", "/things/2", "/other", "/things/1/parts/x?a=1"]),
-        st.integers(0, 2),
-        st.integers(0, 2),
-        st.none() | st.integers(0, 2),
+        SIDES,
+        SIDES,
+        st.none() | SIDES,
         st.integers(1, 400_000),
     ),
     max_size=12,
@@ -31,7 +35,12 @@ PAIRS = st.lists(
 def triple(answer: Answer, joined: Joined, pair: Any, name: str) -> Triple:
     path, base, branch, control, latency = pair
     sides = [
-        answer({"v": value, f"k{value}": [value, {"id": value}]}, path=path, latency_us=latency * (value + 1))
+        answer(
+            {"v": FORMS[value], f"k{value % 3}": [value, {"id": value}]},
+            path=path,
+            latency_us=latency * (value + 1),
+            headers=(("content-type", "application/json"), ("x-form", str(FORMS[value]))),
+        )
         for value in (base, branch, control)
         if value is not None
     ]
@@ -96,10 +105,14 @@ def numbers(aggregate: ServiceAggregate) -> Any:
             endpoint.pairs,
             endpoint.triples,
             endpoint.contexts.estimate(),
-            endpoint.latencies.ratios.bins,
+            endpoint.latencies.warm.pack(),
             endpoint.latencies.spikes.branch_only,
             {
-                key: (tally.branch_only, tally.control_only, tally.both, tally.alone, tally.contexts.estimate())
+                key: (
+                    (tally.branch_only, tally.control_only, tally.both, tally.alone, tally.formatted),
+                    (tally.contexts.estimate(), tally.hottest, tally.forms),
+                    (tally.origins.above, tally.origins.below),
+                )
                 for key, tally in endpoint.tallies.items()
             },
         )
@@ -115,6 +128,49 @@ def test_damaged_bytes_are_refused(answer: Answer, joined: Joined, at: int, flip
     damaged = raw[:at] if cut else raw[:at] + bytes([raw[at] ^ flip]) + raw[at + 1 :]
     with pytest.raises(StorageError, match="comparison results"):
         ServiceAggregate.from_bytes(damaged)
+
+
+HOSTILE = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**64 - 1),
+    st.floats(),
+    st.text(max_size=3),
+    st.binary(max_size=9),
+    st.lists(st.integers(-1, 2**64 - 1), max_size=6),
+    st.dictionaries(st.text(max_size=2) | st.integers(0, 3), st.integers(-1, 9), max_size=3),
+)
+
+
+@settings(max_examples=400)
+@given(data=st.data())
+def test_what_no_worker_makes_is_refused_or_read_but_never_an_error_of_another_kind(
+    answer: Answer, joined: Joined, data: st.DataObject
+) -> None:
+    """One node of the content is another, and the hash fits: damage of memory, or somebody who wants to do harm."""
+    pairs = [("/things/1", 0, 1, 2, 5), ("/things/1", 5, 6, None, 5), ("/other", 1, 2, 3, 90_000)]
+    content = unordered(counted(answer, joined, pairs, "p").to_bytes())
+    holder, at = data.draw(st.sampled_from(nodes(content)), "place")
+    holder[at] = data.draw(HOSTILE, "value")
+    raw = msgpack.packb(content, unicode_errors="surrogatepass")
+    try:
+        read = ServiceAggregate.from_bytes(msgpack.packb([VERSION, hash64(raw), raw]))
+    except StorageError as error:
+        assert "comparison results" in str(error)  # noqa: PT017  # it may be read as well
+    else:
+        assert ServiceAggregate.from_bytes(read.to_bytes()).to_bytes() == read.to_bytes()
+        assert all(tally.weight >= 0 for endpoint in read.endpoints.values() for tally in endpoint.tallies.values())
+
+
+def nodes(content: Any) -> list[tuple[Any, Any]]:
+    """Return (container, index) of everything inside, the containers included."""
+    found = []
+    keys = content.keys() if isinstance(content, dict) else range(len(content))
+    for key in [*keys]:
+        found.append((content, key))
+        if isinstance(content[key], dict | list):
+            found += nodes(content[key])
+    return found
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xc1", b"no", msgpack.packb([]), msgpack.packb({"a": 1}), msgpack.packb([99])])
