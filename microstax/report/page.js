@@ -76,7 +76,8 @@
       shownEndpoints += shown;
       shownFindings += inside;
     }
-    one("#count").textContent = `${shownFindings} of ${allFindings} findings in ${shownEndpoints} of ${endpoints.length} endpoints`;
+    const [a, b, c, d] = [shownFindings, allFindings, shownEndpoints, endpoints.length].map((count) => count.toLocaleString("en"));
+    one("#count").textContent = `${a} of ${b} findings in ${c} of ${d} endpoints`;
     one("#none").hidden = shownEndpoints > 0;
   };
 
