@@ -1,5 +1,6 @@
 """The HTML report in a real browser: offline, by keyboard, light and dark, on a narrow screen, with hostile values."""
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,9 @@ import report_pairs
 from microstax.model.exchange import Side
 from microstax.report.pair import ComparedPair
 from microstax.report.render import render
+
+if not os.environ.get("MICROSTAX_CHROMIUM"):
+    pytest.skip("no Chromium: set MICROSTAX_CHROMIUM, or install the package chromium", allow_module_level=True)
 
 pytestmark = pytest.mark.browser
 ATTACK = "<img src=x onerror=document.title='owned'></script><script>document.title='owned'</script>\"'{{7*7}}"
