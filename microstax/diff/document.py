@@ -102,7 +102,9 @@ def _expected(expecting: Expecting, family: Family, policy: Policy) -> list[Expe
 
 
 def _document(given: ReportInput, family: Family, *, shown: list[JudgedEndpoint]) -> ReportDocument:
-    reports = [(endpoint.service, _endpoint_report(endpoint, given)) for endpoint in shown]
+    reports = [
+        (endpoint.service, _endpoint_report(endpoint, given, endpoints=len(family.endpoints))) for endpoint in shown
+    ]
     contexts = sum(report["contexts"] for _, report in reports)
     failing = sum(report["failing_contexts"] for _, report in reports)
     pairs = sum(report["pairs"] for _, report in reports)
@@ -144,7 +146,7 @@ def _check_endpoint(given: ReportInput, endpoints: list[JudgedEndpoint]) -> None
         raise UndecidedError(f"No request of {given.endpoint!r} has been compared: there are {listed}{more}.")
 
 
-def _endpoint_report(endpoint: JudgedEndpoint, given: ReportInput) -> EndpointReport:
+def _endpoint_report(endpoint: JudgedEndpoint, given: ReportInput, *, endpoints: int) -> EndpointReport:
     aggregate = endpoint.aggregate
     cases = _told([case for case in endpoint.cases if case.count])
     contexts = aggregate.contexts.estimate()
@@ -165,7 +167,7 @@ def _endpoint_report(endpoint: JudgedEndpoint, given: ReportInput) -> EndpointRe
         "shape": [],
         "values": [],
         "headers": [],
-        "latency": _interim(latency_report(aggregate.latencies, given.policy, endpoint.spikes.verdict)),
+        "latency": latency_report(aggregate.latencies, given.policy, endpoint.spikes.verdict, endpoints=endpoints),
     }
     made["groups"], groups = _groups(aggregate, cases)
     for case in cases:
@@ -242,22 +244,3 @@ def _by_service(reports: list[tuple[str, EndpointReport]]) -> list[ServiceReport
 
 def _text(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-def _interim(latency):
-    none = {q: {"low": None, "high": None} for q in ("p50", "p90", "p99")}
-    pair = latency.pop("spike_pair", None)
-    latency["effect"].setdefault("p90", {"ratio": None, "low": None, "high": None})
-    base = {
-        "reference": "control" if latency["control"] else "baseline",
-        "pairs": 0,
-        "cold": 0,
-        "timeouts": 0,
-        "intervals": {"baseline": none, "branch": none, "control": none if latency["control"] else None},
-        "confidence": 0.95,
-        "reference_spikes": 0,
-        "spikes_verdict": "same",
-        "spike_pairs": [pair] if pair else [],
-        "distribution": {"edges_ms": [], "baseline": [], "branch": [], "control": None},
-    }
-    return {**base, **latency}
