@@ -132,7 +132,7 @@ def _is_clean(scope: _Scope, kept: list[_Finding]) -> bool:
         rule = IgnoreRule(**scope._asdict())
     except UsageError:  # a header's name that is none came over the wire
         return False
-    return not any(rule.matches(**one.where) for one in kept)
+    return not rule.is_everything and not any(rule.matches(**one.where) for one in kept)
 
 
 def _suggestion(scope: _Scope, hidden: list[_Finding], *, owner: str, expires: date | None) -> Suggestion:
