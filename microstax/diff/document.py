@@ -177,7 +177,7 @@ def _endpoint_report(endpoint: JudgedEndpoint, given: ReportInput, *, endpoints:
 
 def _told(cases: list[Case]) -> list[Case]:
     """Return what is told of them, the weightiest first: not that a value of another size is another value."""
-    different = [case.discrepancy for case in cases if case.judgement.verdict == "different"]
+    different = {case.discrepancy for case in cases if case.judgement.verdict == "different"}
     told = [case for case in cases if not subsumed(case.discrepancy, different)]
     return sorted(told, key=lambda case: (_ORDER[case.judgement.verdict], -case.count, case.discrepancy))
 

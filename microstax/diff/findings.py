@@ -51,7 +51,7 @@ def _judged(endpoint: JudgedEndpoint, case: Case, *, group: int, minutes: float 
     tally, judgement = case.tally, case.judgement
     return {
         "count": case.count,
-        "contexts": tally.contexts.estimate(),
+        "contexts": min(tally.contexts.estimate(), case.count),  # an estimate where there are many
         "verdict": judgement.verdict,
         "pair": "" if tally.example is None else tally.example.pair,
         "evidence": None if judgement.log_evidence is None else round(judgement.log_evidence / _LN10, 2),

@@ -4,13 +4,13 @@ Discrepancies that always occur together are one group: their samples of pairs a
 weightiest of its group, never with another member, so that a chain of small deviations does not make one of two causes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Final
 
 from microstax.diff.conditions import Condition, condition
-from microstax.diff.discrepancy import HEADER, SHAPE, STATUS, VALUE, Discrepancy
+from microstax.diff.discrepancy import HEADER, SHAPE, STATUS, VALUE, Discrepancy, plain
 from microstax.diff.endpoint import EndpointAggregate
 from microstax.diff.samples import SEEN_PAIRS
 from microstax.diff.tally import Tally
@@ -71,14 +71,13 @@ def are_together(first: Tally, second: Tally) -> bool:
     return 0 < together >= TOGETHER * len(one | other) and counts[0] >= TOGETHER * counts[1]
 
 
-def subsumed(discrepancy: Discrepancy, others: Iterable[Discrepancy]) -> bool:
+def subsumed(discrepancy: Discrepancy, others: Container[Discrepancy]) -> bool:
     """Tell whether a finding says nothing that one of the `others` does not say: a value's signature beside the value.
 
     What is inside of something that is missing or of another type is told: the comparison looks no further there, so it
     was seen in other answers and has a cause of its own.
     """
-    plain = (VALUE, VALUE, discrepancy.place)
-    return discrepancy.kind in SIGNATURE_KINDS and any(other[:3] == plain for other in others)
+    return discrepancy.kind in SIGNATURE_KINDS and plain(discrepancy) in others
 
 
 def _found(endpoint: EndpointAggregate, group: Sequence[Discrepancy]) -> FoundGroup:

@@ -39,7 +39,7 @@ def named(discrepancy: Discrepancy) -> str:
     if family == STATUS:
         return f"{'grpc-status' if kind == GRPC else 'status'} {detail.replace('>', ' -> ')}"
     if family == HEADER:
-        return f"header {place} {kind}"
+        return f"header {place} {_WORDS.get(kind, kind)}"
     changed = f" ({detail.replace('>', ' -> ')})" if detail else ""
     return f"{_WORDS.get(kind, kind)} {place}{changed}"
 

@@ -13,11 +13,12 @@ Appearance = Literal["appeared", "missing", "undecided"]
 class Judged(TypedDict):
     """What every finding has.
 
-    `count` pairs show it, on `contexts` distinct requests; `pair` is the id of one of them. `evidence` is log10 of the
-    e-value against "noise explains it", None where nothing measured the noise. `excess` is how much more often the
-    branch shows it than the control, `excess_high` the upper end of its anytime-valid interval (confidence 1 - alpha).
-    Where it is `undecided`, `needs` estimates how many more requests of the endpoint decide and `needs_minutes` how
-    long they take at the rate so far. `group` names one of the endpoint's groups; `expected`: the user declared it.
+    `count` pairs show it, and the branch alone does on `contexts` distinct requests; `pair` is the id of one of them.
+    `evidence` is log10 of the e-value against "noise explains it", None where nothing measured the noise. `excess` is
+    how much more often the branch shows it than the control, `excess_high` the upper end of its anytime-valid interval
+    (confidence 1 - alpha). Where it is `undecided`, `needs` estimates how many more requests of the endpoint decide
+    and `needs_minutes` how long they take at the rate so far. `group` names one of the endpoint's groups (0: none);
+    `expected`: the user declared it.
     """
 
     count: int
