@@ -6,7 +6,8 @@ exchange the counts and nothing else: the test of the verdicts rests on that.
 """
 
 from microstax.diff.aggregate import Sides
-from microstax.diff.deviations import Deviations, persisting
+from microstax.diff.deviations import Deviations, Found, persisting
+from microstax.diff.discrepancy import Discrepancy
 
 
 def tells_apart(sides: Sides) -> bool:
@@ -26,6 +27,6 @@ def recurring(first: Sides, again: Sides) -> Sides:
     return Sides(persisting(first.branch, again.branch), control)
 
 
-def _ways(found: tuple[object, ...]) -> set[object]:
-    deviations = Deviations(found)  # type: ignore[arg-type]
-    return set(deviations.ways.keys() - deviations.readings())
+def _ways(found: Found) -> set[Discrepancy]:
+    deviations = Deviations(found)
+    return deviations.ways.keys() - deviations.readings()

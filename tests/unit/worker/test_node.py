@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microstax.worker.node import traces_per_poll
+from microstax.worker.poll_size import traces_per_poll
 
 MIB = 1024 * 1024
 
