@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from microstax.model.report import EndpointReport, Group
 from microstax.report.figures import counted, number, percent
-from microstax.report.findings import NOISE, Finding, findings, importance
+from microstax.report.findings import LABELS, NOISE, Finding, findings, importance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +43,13 @@ def clusters(endpoint: EndpointReport) -> list[Cluster]:
             members.setdefault(finding.judged["group"], []).append(finding)
         else:
             alone.append(Cluster(group=None, findings=[finding]))
-    grouped = [Cluster(group=groups[number], findings=found) for number, found in members.items()]
+    grouped = [Cluster(group=groups[number], findings=_led(groups[number], found)) for number, found in members.items()]
     return sorted([*grouped, *alone], key=lambda cluster: importance(cluster.findings[0]))
+
+
+def _led(group: Group, found: list[Finding]) -> list[Finding]:
+    """Return the findings with the one first that the document calls the group's weightiest."""
+    return sorted(found, key=lambda finding: (LABELS.index(finding.label), finding.name != group["lead"]))
 
 
 def noise(endpoint: EndpointReport) -> list[Finding]:

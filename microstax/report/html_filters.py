@@ -33,14 +33,7 @@ def filter_form(document: ReportDocument) -> Iterator[str]:
         '<label class="text">Text <input id="q" name="q" type="search" autocomplete="off" spellcheck="false" '
         'placeholder="path, endpoint, pair ..." aria-keyshortcuts="/"></label>'
     )
-    yield '<fieldset><legend>Verdict</legend><div class="chips">'
-    for label in (*LABELS[:-1], *_LATENCY):
-        if verdicts[label]:
-            yield (
-                f'<label class="chip {css_class(label)}"><input type="checkbox" name="verdict" value="{label}"> '
-                f"{label} <b>{number(verdicts[label])}</b></label>"
-            )
-    yield "</div></fieldset>"
+    yield from _verdicts(verdicts)
     services = sorted({service for service, _ in ranked(document)})
     yield from _select("service", "Service", services)
     yield from _select("kind", "Kind", sorted(kinds))
@@ -73,6 +66,17 @@ def _counts(document: ReportDocument) -> tuple[Counter[str], set[str]]:
             verdicts[label] += 1
             kinds.add("latency")
     return verdicts, kinds
+
+
+def _verdicts(verdicts: Counter[str]) -> Iterator[str]:
+    labels = [label for label in (*LABELS[:-1], *_LATENCY) if verdicts[label]]
+    if not labels:
+        return
+    yield '<fieldset><legend>Verdict</legend><div class="chips">'
+    for label in labels:
+        yield f'<label class="chip {css_class(label)}"><input type="checkbox" name="verdict" value="{label}"> '
+        yield f"{label} <b>{number(verdicts[label])}</b></label>"
+    yield "</div></fieldset>"
 
 
 def _select(name: str, title: str, values: list[str]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from microstax.report.html_filters import filter_form, help_dialog
 from microstax.report.html_head import coverage, header
 from microstax.report.html_pair import Examples
 from microstax.report.html_text import badge, text
+from microstax.report.html_words import words
 from microstax.report.pair import ComparedPair
 from microstax.report.ranking import ranked
 
@@ -44,6 +45,7 @@ def render_html(document: ReportDocument, *, pairs: Mapping[str, ComparedPair] |
             *_endpoints(document, examples),
             *_declared("Expected changes", declared.expected(document)),
             *_declared("Ignore rules", declared.ignored(document)),
+            *words(),
             "</main>",
             *help_dialog(document),
             f"<script>{script}</script></body></html>\n",

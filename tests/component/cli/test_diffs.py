@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from microstax.api import methods
-from microstax.errors import UndecidedError
+from microstax.errors import NotFoundError, UndecidedError
 from microstax.generated.management.microstax.management import v1
+from microstax.report.examples import pairs_shown
 
 NEVER = UndecidedError("branch was never shadowed: start with 'microstax env shadow branch --enable'.")
 
@@ -205,6 +206,29 @@ async def test_a_pair_as_json(cli: Any, management: Any, pair_record: Callable[.
     assert {"kind": "type", "where": "$.price", "change": "number -> string", "noise": False} in shown["differences"]
     assert shown["responses"]["control"] is None
     assert shown["pair"] == "p1"
+
+
+async def test_the_page_shows_the_pairs_that_are_kept_still(
+    cli: Any, management: Any, document: Any, pair_record: Callable[..., bytes]
+) -> None:
+    asked: list[str] = []
+
+    def pair(request: v1.GetPairRequest) -> Any:
+        asked.append(request.pair_id)
+        if len(asked) > 1:
+            return NotFoundError(f"shadow-test has no pair {request.pair_id!r}.")
+        return v1.PairRecord(record=pair_record(request.pair_id))
+
+    management.on(methods.GET_REPORT, answer(document))
+    management.on(methods.GET_PAIR, pair)
+    ended = await cli("env", "diffs", "shadow-test", "-o", "html")
+    assert (ended.code, ended.err) == (0, "")
+    assert asked == pairs_shown(document)
+    assert ended.out.count('<details class="pair"') == 1
+    assert f"Example pair <code>{asked[0]}</code>" in ended.out
+    asked.clear()
+    assert "<details" in (await cli("env", "diffs", "shadow-test", "-o", "markdown")).out
+    assert asked == []
 
 
 class Terminal:
