@@ -19,8 +19,8 @@ def latency_section(latency: Latency, ident: str, label: str) -> Iterator[str]:
     yield f"{_table(latency)}</div>"
     notes = [latencies.compared_with(latency)] if any(row.effect for row in latencies.rows(latency)) else []
     notes.append(", ".join(latencies.asides(latency)))
-    pairs = " ".join(map(code, latency["spike_pairs"]))
-    shown = f" Spikes: {pairs}" if pairs else ""
+    pairs = ", ".join(map(code, latency["spike_pairs"]))
+    shown = f"; {'pairs' if len(latency['spike_pairs']) > 1 else 'pair'} {pairs}" if pairs else ""
     yield f'<p class="figures">{text("; ".join(notes))}{shown}</p></section>'
 
 
