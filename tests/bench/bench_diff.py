@@ -3,18 +3,19 @@
 Decoding and pairing are measured beside; together all must reach 15,000 equal and 8,000 differing pairs a second.
 """
 
+import argparse
 import gc
 import json
-import os
 import random
 import time
-from pathlib import Path
+
+import endless
 
 from microstax.diff import ServiceAggregate
 from microstax.model.exchange import Exchange, Headers, Request, Response, Side, Triple
 
 PAIRS = 20_000
-UNBOUNDED_PAIRS = 300_000
+ENDLESS_PAIRS = 90_000
 HEADERS: Headers = (
     ("content-type", "application/json"),
     ("content-length", "1024"),
@@ -101,35 +102,6 @@ def delta_bytes(work: list[Triple]) -> tuple[int, int]:
     return sizes[0], sizes[-1]
 
 
-def resident_bytes() -> int:
-    """Return the memory that this process holds (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def unbounded(number: int) -> list[tuple[int, int, int]]:
-    """Return (pairs, resident bytes, bytes when sent) while no path, key or value ever comes twice."""
-    merged = ServiceAggregate.empty()
-    rng = random.Random(11)
-    measured = []
-    aggregate = merged.fresh()
-    for at in range(1, number + 1):
-        path = f"/p{at}/x{rng.getrandbits(40)}y/z{at}q?id={at}"
-        contents = [
-            f'{{"k{rng.getrandbits(30)}z":{{"n{rng.getrandbits(30)}z":{side}}},"v":{rng.random()}}}'.encode()
-            for side in range(2)
-        ]
-        base = exchange(Side.BASELINE, path, contents[0], 1_000 + at % 977)
-        branch = exchange(Side.BRANCH, path, contents[1], 1_000 + at % 1_013)
-        aggregate.add(Triple(id=str(at), service="s", overlay="o", baseline=base, branch=branch))
-        if at % 5_000 == 0:
-            merged.merge(ServiceAggregate.from_bytes(aggregate.to_bytes()))
-            aggregate = aggregate.fresh()
-        if at % (number // 3) == 0:
-            gc.collect()
-            measured.append((at, resident_bytes(), merged.size_bytes()))
-    return measured
-
-
 def run() -> list[tuple[str, str, str]]:
     """Return the rows (what, figure, budget)."""
     rows = []
@@ -141,15 +113,22 @@ def run() -> list[tuple[str, str, str]]:
     begun, settled = delta_bytes(triples(equal=False, control=True))
     sizes = f"{begun / 1024:.1f} -> {settled / 1024:.1f} KiB"
     rows.append((f"delta of 1,000 differing pairs, the first -> after {PAIRS:,}", sizes, ""))
-    (_, first, _), *_, (pairs, last, sent) = unbounded(UNBOUNDED_PAIRS)
-    figure = f"{first / 2**20:.1f} -> {last / 2**20:.1f} MiB"
-    rows.append((f"differ's memory, {pairs // 3:,} -> {pairs:,} pairs, all paths and keys new", figure, "flat"))
-    rows.append((f"aggregate as sent after {pairs:,} such pairs", f"{sent / 2**20:.2f} MiB", ""))
+    first, *_, last = endless.measure(ENDLESS_PAIRS, every=ENDLESS_PAIRS // 3)
+    figure = f"{first.resident_bytes / 2**20:.1f} -> {last.resident_bytes / 2**20:.1f} MiB"
+    what = f"worker's memory, {first.pairs:,} -> {last.pairs:,} pairs, all paths, keys and values new"
+    rows.append((what, figure, "flat"))
+    rows.append((f"results of a service after {last.pairs:,} such pairs", f"{last.stored_bytes / 2**20:.2f} MiB", ""))
     return rows
 
 
 def main() -> None:
-    """Print the rows."""
+    """Print the rows; with `--memory N` what is held while N endless pairs are fed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--memory", type=int, metavar="N", help="feed N pairs in which nothing comes twice")
+    pairs = parser.parse_args().memory
+    if pairs:
+        endless.main(pairs)
+        return
     for what, figure, budget in run():
         print(f"{what:<78} {figure:>26}   {budget}")
 
