@@ -24,6 +24,7 @@ from microstax.diff.latency import SPIKES_SHOWN
 from microstax.diff.rules import DEFAULT_RULES, Rules
 from microstax.diff.samples import REQUESTS
 from microstax.diff.templates import Templates
+from microstax.diff.warmup import WarmUp
 from microstax.diff.wire import Packed, data, items, mapping
 from microstax.errors import StorageError
 from microstax.model.exchange import NotCompared, Request, Triple
@@ -58,7 +59,7 @@ class Sides(NamedTuple):
 class ServiceAggregate:
     """Counts of one service by endpoint, and what was learned about its paths and arrays."""
 
-    __slots__ = ("_generation", "_unchecked", "array_keys", "endpoints", "shown", "templates", "told")
+    __slots__ = ("_generation", "_unchecked", "array_keys", "endpoints", "shown", "templates", "told", "warm_up")
 
     def __init__(self, templates: Templates, array_keys: ArrayKeys) -> None:
         self.endpoints: dict[str, EndpointAggregate] = {}
@@ -67,6 +68,7 @@ class ServiceAggregate:
         self._generation = templates.generation
         self.shown: dict[tuple[str, Discrepancy], int] = {}
         self.told: dict[str, EndpointAggregate] = {}
+        self.warm_up = WarmUp()
         self._unchecked = 0
 
     @classmethod
@@ -81,14 +83,16 @@ class ServiceAggregate:
         """
         made = ServiceAggregate(self.templates.copy(), self.array_keys.fresh())
         made.shown = dict(self.shown)
+        made.warm_up = self.warm_up.copy()
         made.told = {} if len(self.told) > ENDPOINTS else self.told.copy()
         made.told.update((name, endpoint.rest()) for name, endpoint in self.endpoints.items())
         return made
 
     def forget_told(self) -> None:
-        """Begin with results that no earlier delta belongs to: show and sample everything anew."""
+        """Begin with results that no earlier delta belongs to: show and sample everything anew, and begin cold."""
         self.shown.clear()
         self.told.clear()
+        self.warm_up.clear()
 
     @property
     def pairs(self) -> int:
@@ -127,7 +131,7 @@ class ServiceAggregate:
         reason = why_not_compared(triple)
         if not is_pair(triple):
             if reason is NotCompared.BRANCH_TIMEOUT:
-                self._endpoint(triple.baseline.request)[1].latencies.add_timeout()
+                self._count_timeout(triple, rules)
             return Outcome(paired=False, not_compared=reason)
         name, endpoint = self._endpoint(triple.baseline.request)
         found = self._compare(triple, name, rules) if sides is None else sides
@@ -204,12 +208,19 @@ class ServiceAggregate:
             may_show=may_show,
             describe=lambda: features_of(triple.baseline.request, name.partition(" ")[2], rules),
         )
-        latencies = endpoint.latencies
-        if latencies.add(triple.baseline, triple.branch, control, rules=rules, pair=triple.id, context=context):
+        latencies, cold = endpoint.latencies, self.warm_up.is_cold(name, rules.cold_pairs)
+        if latencies.add(
+            triple.baseline, triple.branch, control, rules=rules, pair=triple.id, context=context, cold=cold
+        ):
             if any(may_show(SPIKE._replace(detail=str(number)), 0) for number in range(SPIKES_SHOWN)):
                 return True
             latencies.spikes.take_back(triple.id)
         return kept
+
+    def _count_timeout(self, triple: Triple, rules: Rules) -> None:
+        name, endpoint = self._endpoint(triple.baseline.request)
+        cold = self.warm_up.is_cold(name, rules.cold_pairs)
+        endpoint.latencies.add_timeout(triple.baseline, usable_control(triple), cold=cold)
 
     def _may_show(self, endpoint: str) -> MayShow:
         """Return what says whether an example is wanted: the first of its rank, in this aggregate and those before."""

@@ -68,7 +68,7 @@ def rank_bounds(total: int, share: float, alpha: float) -> tuple[int, int] | Non
 
 
 def _error(alpha: float) -> float:
-    """Return alpha as logarithms take it, at most 1/2 since the point estimate is always inside; of a NaN, the least."""
+    """Return alpha as logarithms take it: at most 1/2, so that the point estimate is inside; of a NaN, the least."""
     return min(max(_LEAST_ALPHA, alpha), 0.5)
 
 

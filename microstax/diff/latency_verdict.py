@@ -1,112 +1,151 @@
-"""From latencies to an effect with an interval, and a verdict with a tolerance."""
+"""From latencies to effects with intervals, and a verdict with a tolerance.
 
-import math
+Every interval holds at all times, all of a report's together with confidence 1 - alpha: each endpoint has the same
+share of alpha, and each of its intervals the same share of that.
+"""
+
 from collections.abc import Iterator
 from typing import Final
 
-from microstax.diff.latency import RATIO_BIN, Latencies
-from microstax.diff.quantiles import Durations, rank_interval
-from microstax.diff.verdict import Policy
-from microstax.model.exchange import Side
-from microstax.model.report import Effect, Latency, LatencyVerdict, Quantiles, Verdict
+from microstax.diff.counts import Policy
+from microstax.diff.latency import Latencies
+from microstax.diff.latency_effects import NAMES, Bounds, Comparison
+from microstax.diff.quantiles import Durations, coarse, upper_ms
+from microstax.model.report import (
+    Distribution,
+    Effect,
+    Effects,
+    Interval,
+    Latency,
+    LatencyVerdict,
+    QuantileIntervals,
+    Quantiles,
+    Verdict,
+)
 
-MIN_P99: Final = 1_000
-"""Pairs below which a p99 is not called: it would rest on fewer than ten answers."""
-_Z: Final = 2.576
-"""99%, fixed sample: see rank_interval."""
-_NOTHING: Final[Effect] = {"ratio": None, "low": None, "high": None}
+EDGES: Final = 40
+"""Edges of a distribution at most."""
+_RATIO_DIGITS: Final = 4
+_MS_DIGITS: Final = 3
+_Ranges = dict[str, Bounds]
 
 
-def latency_report(latencies: Latencies, policy: Policy, spikes: Verdict) -> Latency:
-    """Return the report's part on latency; `spikes` is the verdict on them."""
-    reference = _reference(latencies)
-    p50 = _median_effect(latencies)
-    p99 = _p99_effect(reference, latencies.sides[Side.BRANCH], latencies.timeouts)
-    made: Latency = {
-        "baseline": _quantiles(latencies.sides[Side.BASELINE]),
-        "branch": _quantiles(latencies.sides[Side.BRANCH]),
-        "control": _quantiles(latencies.sides[Side.CONTROL]) if latencies.controlled else None,
-        "effect": {"p50": p50, "p99": p99},
-        "verdict": _verdict(latencies, p50, p99, policy=policy, spikes=spikes),
-        "spikes": latencies.spikes.branch,
+def latency_report(latencies: Latencies, policy: Policy, spikes: Verdict, *, endpoints: int = 1) -> Latency:
+    """Return the report's part on the latency of one endpoint of `endpoints`; `spikes` is the verdict on its spikes.
+
+    Below `policy.min_pairs` nothing is called and there are no intervals: then the figures are of all pairs, those that
+    were measured cold among them, so that there is something to look at.
+    """
+    warm = latencies.warm
+    is_enough = warm.pairs + warm.timeouts >= max(policy.min_pairs, 1)
+    shown = warm if is_enough else latencies.everything()
+    compared = Comparison(shown, policy.error / max(endpoints, 1) if is_enough else None)
+    effects = compared.effects()
+    baseline, branch, control = (
+        compared.ranges(side) for side in (compared.baseline, compared.branch, compared.control)
+    )
+    return {
+        "baseline": _quantiles(baseline),
+        "branch": _quantiles(branch),
+        "control": _quantiles(control) if compared.has_control else None,
+        "reference": "control" if compared.by_control else "baseline",
+        "pairs": shown.pairs,
+        "cold": latencies.cold.pairs if is_enough else 0,
+        "timeouts": shown.timeouts,
+        "intervals": {
+            "baseline": _intervals(baseline),
+            "branch": _intervals(branch),
+            "control": _intervals(control) if compared.has_control else None,
+        },
+        "confidence": round(1 - policy.error, 9),
+        "effect": _effects(effects),
+        "verdict": _verdict(compared, effects, policy=policy, spikes=spikes) if is_enough else "undecided",
+        "spikes": latencies.spikes.branch_only,
+        "reference_spikes": latencies.spikes.control_only,
+        "spikes_verdict": spikes,
+        "spike_pairs": [example.pair for example in latencies.spikes.examples],
+        "distribution": _distribution(shown.baseline, shown.branch, shown.control if compared.has_control else None),
     }
-    if latencies.spikes.example is not None:
-        made["spike_pair"] = latencies.spikes.example.pair
-    return made
 
 
-def _reference(latencies: Latencies) -> Durations:
-    """Return the control's latencies where (nearly) all pairs have one, else the baseline's."""
-    control, baseline = latencies.sides[Side.CONTROL], latencies.sides[Side.BASELINE]
-    return control if 2 * control.histogram.total > baseline.histogram.total else baseline
+def _verdict(compared: Comparison, effects: _Ranges, *, policy: Policy, spikes: Verdict) -> LatencyVerdict:
+    """Slower (faster) if the whole interval of an effect says so; same only if those of all that can be called do."""
+    if spikes == "different":
+        return "slower"
+    calls = set(_calls(compared, effects, policy))
+    if "slower" in calls:
+        return "slower"
+    if "faster" in calls:
+        return "faster"
+    return "same" if calls == {"same"} else "undecided"
 
 
-def _quantiles(durations: Durations) -> Quantiles:
-    p50, p90, p99 = (_rounded(durations.quantile_ms(share)) for share in (0.50, 0.90, 0.99))
+def _calls(compared: Comparison, effects: _Ranges, policy: Policy) -> Iterator[LatencyVerdict]:
+    for name, effect in effects.items():
+        if effect.low is not None or effect.high is not None:
+            yield _call(effect, compared.change_ms(name, effect), policy)
+
+
+def _call(effect: Bounds, change: Bounds, policy: Policy) -> LatencyVerdict:
+    """Judge one effect: a change is one that is beyond the tolerance as a ratio, and beyond the floor in milliseconds.
+
+    Both are asked of the whole interval, so that the verdict errs no more often than the interval does.
+    """
+    bound, floor = 1 + max(policy.latency_tolerance, 0.0), max(policy.latency_floor_ms, 0.0)
+    if _above(effect.low, bound) and _above(change.low, floor):
+        return "slower"
+    if _below(effect.high, 1 / bound) and _below(change.high, -floor):
+        return "faster"
+    is_close = _within(effect, 1 / bound, bound) or _within(change, -floor, floor)
+    return "same" if is_close else "undecided"
+
+
+def _above(value: float | None, bound: float) -> bool:
+    return value is not None and value > bound
+
+
+def _below(value: float | None, bound: float) -> bool:
+    return value is not None and value < bound
+
+
+def _within(bounds: Bounds, least: float, most: float) -> bool:
+    return bounds.low is not None and bounds.high is not None and least <= bounds.low and bounds.high <= most
+
+
+def _quantiles(ranges: _Ranges) -> Quantiles:
+    p50, p90, p99 = (_rounded(ranges[name].point, _MS_DIGITS) for name in NAMES)
     return {"p50": p50, "p90": p90, "p99": p99}
 
 
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
+def _intervals(ranges: _Ranges) -> QuantileIntervals:
+    p50, p90, p99 = (_interval(ranges[name]) for name in NAMES)
+    return {"p50": p50, "p90": p90, "p99": p99}
 
 
-def _median_effect(latencies: Latencies) -> Effect:
-    """Return the median ratio within pairs with its sign-test interval; timeouts count as infinitely slow."""
-    total = latencies.ratios.total
-    if not total:
-        return _NOTHING
-    low, high = rank_interval(total, 0.5, _Z)
-    ratio, low_ratio, high_ratio = (
-        round(math.exp(latencies.ratios.at_rank(rank) * RATIO_BIN), 4) for rank in (total // 2, low, high)
-    )
-    return {"ratio": ratio, "low": low_ratio, "high": high_ratio}
+def _interval(bounds: Bounds) -> Interval:
+    return {"low": _rounded(bounds.low, _MS_DIGITS), "high": _rounded(bounds.high, _MS_DIGITS)}
 
 
-def _p99_effect(reference: Durations, branch: Durations, timeouts: int) -> Effect:
-    """Return the ratio of the two p99; its interval is from the ends of their own, so it is on the safe side.
-
-    Timeouts are longer than every answer, which shifts the ranks; a p99 that falls among them is not known.
-    """
-    total = branch.histogram.total + timeouts
-    if total < MIN_P99 or reference.histogram.total < MIN_P99:
-        return _NOTHING
-    ends = []
-    for durations, number in ((branch, total), (reference, reference.histogram.total)):
-        low, high = rank_interval(number, 0.99, _Z)
-        if round(0.99 * number) >= durations.histogram.total:
-            return _NOTHING
-        ends.append([durations.at_rank(rank) for rank in (round(0.99 * number), low, high)])
-    (ratio, least, most), (base, base_least, base_most) = ends
-    return {"ratio": round(ratio / base, 4), "low": round(least / base_most, 4), "high": round(most / base_least, 4)}
+def _effects(effects: _Ranges) -> Effects:
+    p50, p90, p99 = (_effect(effects[name]) for name in NAMES)
+    return {"p50": p50, "p90": p90, "p99": p99}
 
 
-def _verdict(latencies: Latencies, p50: Effect, p99: Effect, *, policy: Policy, spikes: Verdict) -> LatencyVerdict:
-    """Slower if the median, the p99 or the spikes say so with their whole interval; same only within the tolerance."""
-    if spikes == "different":
-        return "slower"
-    if latencies.ratios.total < policy.min_pairs:
-        return "undecided"
-    found = list(_calls(latencies, p50, p99, policy=policy))
-    if "slower" in found:
-        return "slower"
-    return found[0]
+def _effect(bounds: Bounds) -> Effect:
+    ratio, low, high = (_rounded(value, _RATIO_DIGITS) for value in bounds)
+    return {"ratio": ratio, "low": low, "high": high}
 
 
-def _calls(latencies: Latencies, p50: Effect, p99: Effect, *, policy: Policy) -> Iterator[LatencyVerdict]:
-    branch, reference = latencies.sides[Side.BRANCH], _reference(latencies)
-    for effect, share in ((p50, 0.5), (p99, 0.99)):
-        if effect["ratio"] is not None:
-            before, after = reference.quantile_ms(share), branch.quantile_ms(share)
-            small = before is not None and after is not None and abs(after - before) < policy.latency_floor_ms
-            yield _call(effect, 1 + policy.latency_tolerance, small=small and not latencies.timeouts)
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
-def _call(effect: Effect, bound: float, *, small: bool) -> LatencyVerdict:
-    low, high = effect["low"], effect["high"]
-    if low is None or high is None:
-        return "undecided"
-    if small or (low >= 1 / bound and high <= bound):
-        return "same"
-    if low > bound:
-        return "slower"
-    return "faster" if high < 1 / bound else "undecided"
+def _distribution(baseline: Durations, branch: Durations, control: Durations | None) -> Distribution:
+    sides = [baseline, branch] if control is None else [baseline, branch, control]
+    edges, counts = coarse([side.histogram for side in sides], EDGES)
+    return {
+        "edges_ms": [float(f"{upper_ms(edge):.5g}") for edge in edges],
+        "baseline": counts[0],
+        "branch": counts[1],
+        "control": None if control is None else counts[2],
+    }

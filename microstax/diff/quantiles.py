@@ -6,8 +6,12 @@ relative accuracy a of a value that was seen. Counts of bins add up, so merging 
 """
 
 import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
+from microstax.diff.confidence import rank_bounds
 from microstax.diff.wire import Packed, count, mapping
 
 ACCURACY: Final = 0.01
@@ -37,16 +41,6 @@ class Histogram:
             self.bins[bin_] = self.bins.get(bin_, 0) + number
         self.total += other.total
 
-    def at_rank(self, rank: int) -> int:
-        """Return the bin of the value that has the 0-based `rank` among all, in ascending order; needs a value."""
-        rank = min(max(rank, 0), self.total - 1)
-        seen = 0
-        for bin_ in sorted(self.bins):
-            seen += self.bins[bin_]
-            if seen > rank:
-                return bin_
-        raise ValueError("an empty histogram has no ranks")
-
     def pack(self) -> Packed:
         """Return the counts as plain values."""
         return {str(bin_): number for bin_, number in sorted(self.bins.items())}
@@ -74,22 +68,15 @@ class Durations:
 
     def add(self, duration_us: int) -> None:
         """Count one duration."""
-        bin_ = math.ceil(math.log(duration_us) / _LOG_GAMMA) if duration_us > 1 else 0
-        self.histogram.add(min(bin_, _MAX_BIN))
+        self.add_log(log_us(duration_us))
+
+    def add_log(self, log_duration: float) -> None:
+        """Count one duration, given as its logarithm (see log_us)."""
+        self.histogram.add(min(math.ceil(log_duration / _LOG_GAMMA), _MAX_BIN))
 
     def merge(self, other: "Durations") -> None:
         """Add another one's counts."""
         self.histogram.merge(other.histogram)
-
-    def at_rank(self, rank: int) -> float:
-        """Return the duration of a 0-based rank, within ACCURACY; needs a value."""
-        return float(2 * _GAMMA ** self.histogram.at_rank(rank) / (_GAMMA + 1))
-
-    def quantile_ms(self, share: float) -> float | None:
-        """Return a quantile in milliseconds, None where nothing was counted."""
-        if not self.histogram.total:
-            return None
-        return self.at_rank(int(share * (self.histogram.total - 1))) / 1000
 
     def pack(self) -> Packed:
         """Return the counts as plain values."""
@@ -101,13 +88,71 @@ class Durations:
         return cls(Histogram.unpack(packed, lowest=0, highest=_MAX_BIN))
 
 
-def rank_interval(total: int, share: float, z: float) -> tuple[int, int]:
-    """Return the 0-based ranks between which the quantile `share` lies, with the confidence that `z` stands for.
+class Ranked:
+    """A histogram in ascending order, to ask for quantiles; they are returned as bins.
 
-    The number of values below a quantile is Binomial(total, share); this is its normal approximation, good from about
-    total * share * (1 - share) = 5 (Conover 1999, Practical Nonparametric Statistics, 3.2; for the median: the sign
-    test's interval). A fixed-sample interval: it makes no promise for somebody who looks again and again until it fits.
+    `beyond` values more are known to be larger than all of it (censored), and up to `doubtful` more may be.
     """
-    spread = z * math.sqrt(total * share * (1 - share))
-    middle = share * total
-    return max(0, math.floor(middle - spread) - 1), min(total - 1, math.ceil(middle + spread))
+
+    __slots__ = ("_bins", "_doubtful", "_upto", "total")
+
+    def __init__(self, histogram: Histogram, *, beyond: int = 0, doubtful: int = 0) -> None:
+        self._bins = sorted(histogram.bins)
+        self._upto = list(accumulate(histogram.bins[bin_] for bin_ in self._bins))
+        self._doubtful = doubtful
+        self.total = histogram.total + beyond
+
+    def quantile(self, share: float) -> int | None:
+        """Return the bin of a quantile; None where it lies beyond all that was measured, or nothing was."""
+        return self._at(int(share * (self.total - 1)))
+
+    def interval(self, share: float, alpha: float) -> tuple[int | None, int | None]:
+        """Return the bins of the ends of a quantile's interval, which holds at all times with confidence 1 - `alpha`.
+
+        An end that lies beyond all that was measured is the last bin for the lower one, and None for the upper one;
+        both are None where there are too few values.
+        """
+        least, most = rank_bounds(self.total, share, alpha), rank_bounds(self.total + self._doubtful, share, alpha)
+        if least is None or most is None or not self._bins:
+            return None, None
+        low = self._at(least[0])
+        return self._bins[-1] if low is None else low, self._at(most[1])
+
+    def _at(self, rank: int) -> int | None:
+        """Return the bin of the value that has a 0-based rank, None if there is none."""
+        at = bisect_right(self._upto, rank)
+        return self._bins[at] if at < len(self._bins) else None
+
+
+def log_us(duration_us: int) -> float:
+    """Return the natural logarithm of a duration in microseconds; less than 1 us, which no clock tells, counts as 1."""
+    return math.log(duration_us) if duration_us > 1 else 0.0
+
+
+def middle_ms(bin_: int) -> float:
+    """Return the duration in milliseconds that is within ACCURACY of all durations of a bin."""
+    return float(2 * _GAMMA**bin_ / (_GAMMA + 1)) / 1000
+
+
+def upper_ms(bin_: int) -> float:
+    """Return the upper edge of a bin of durations in milliseconds; the lower one is that of the bin before."""
+    return float(_GAMMA**bin_) / 1000
+
+
+def coarse(histograms: Sequence[Histogram], most: int) -> tuple[list[int], list[list[int]]]:
+    """Return at most `most` edges, as bins after which they lie, and the counts of each histogram between them.
+
+    Edges have the same distance and reach over all histograms, so every count falls into one coarser bin, exactly.
+    Both are empty where nothing was counted.
+    """
+    used = [bin_ for histogram in histograms for bin_ in histogram.bins]
+    if not used:
+        return [], [[] for _ in histograms]
+    first, last = min(used), max(used)
+    width = -(-(last - first + 1) // (most - 1))
+    edges = list(range(first - 1, last + width, width))
+    counts = [[0] * (len(edges) - 1) for _ in histograms]
+    for histogram, numbers in zip(histograms, counts, strict=True):
+        for bin_, number in histogram.bins.items():
+            numbers[(bin_ - first) // width] += number
+    return edges, counts

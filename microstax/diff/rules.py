@@ -42,7 +42,8 @@ class Rules:
 
     `volatile_headers` (and `volatile_prefixes`) are not compared; of `presence_headers` only whether they are there;
     `list_headers` as a set of items. `context_headers` make two requests different inputs. A spike is a branch's
-    latency of at least `spike_ratio` times the reference's and `spike_floor_us` more. A JSON body above
+    latency of at least `spike_ratio` times the reference's and `spike_floor_us` more. Latencies of the first
+    `cold_pairs` pairs of an endpoint that a worker sees after a shadow began are kept apart. A JSON body above
     `max_json_bytes` is compared by size and hash, below `max_depth` levels as a whole; a pair yields at most
     `max_differences`.
     """
@@ -54,6 +55,7 @@ class Rules:
     context_headers: frozenset[str] = CONTEXT_HEADERS
     spike_ratio: float = 3.0
     spike_floor_us: int = 50_000
+    cold_pairs: int = 20
     max_json_bytes: int = 8 * 1024 * 1024
     max_depth: int = 64
     max_differences: int = 200

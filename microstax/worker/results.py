@@ -63,9 +63,9 @@ class Results:
         return Results(self.aggregate.fresh(), self.generation, self.since_us)
 
     def next(self, generation: int, since_us: int) -> "Results":
-        """Return what another generation begins with: what was learned, and none of the examples that it had."""
+        """Return what another generation begins with: what was learned, and nothing that was told or is warm."""
         aggregate = self.aggregate.fresh()
-        aggregate.shown.clear()
+        aggregate.forget_told()
         return Results(aggregate, generation, since_us)
 
     def add(self, triple: Triple, sides: Sides | None, *, at_ms: int, keep: bool) -> Added:

@@ -105,7 +105,7 @@ def numbers(aggregate: ServiceAggregate) -> Any:
             endpoint.pairs,
             endpoint.triples,
             endpoint.contexts.estimate(),
-            endpoint.latencies.warm.pack(),
+            endpoint.latencies.everything().pack(),
             endpoint.latencies.spikes.branch_only,
             {
                 key: (
