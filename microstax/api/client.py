@@ -27,7 +27,8 @@ OPTIONS: Final = (
     ("grpc.absolute_max_metadata_size", 256 * 1024),
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # It is also how long one attempt may take (grpc, subchannel.cc): on a busy machine a server greets late.
+    ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 
