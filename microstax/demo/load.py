@@ -19,7 +19,7 @@ from typing import Final, TextIO
 
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
-from microstax.demo.traffic import Call, calls
+from microstax.demo.traffic import KINDS, NOTHING_MORE, Call, calls
 from microstax.errors import EXIT_DIFFERENT, EXIT_DONE
 
 DEFAULT_RATE: Final = 160.0
@@ -91,6 +91,7 @@ class Load:
         seed: int,
         requests: int | None = None,
         record: TextIO | None = None,
+        more: Mapping[str, int] = NOTHING_MORE,
     ) -> None:
         self.tally = Tally()
         self._targets = dict(targets)
@@ -99,6 +100,7 @@ class Load:
         self._seed = seed
         self._requests = requests
         self._record = record
+        self._more = more
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -117,7 +119,7 @@ class Load:
     async def _client(self, session: ClientSession, nth: int) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + nth * self._interval_s / self._clients
-        for call in calls(self._seed + nth):
+        for call in calls(self._seed + nth, more=self._more):
             if await self._stopped_before(due):
                 return
             result = await self._send(session, call)
@@ -187,6 +189,13 @@ def _targets(pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield service, url.rstrip("/")
 
 
+def _more(text: str) -> tuple[str, int]:
+    kind, _, weight = text.partition("=")
+    if kind not in KINDS or not weight.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form feed=40, with one of {', '.join(KINDS)}")
+    return kind, int(weight)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run until a signal; return 1 if a request failed."""
     parser = argparse.ArgumentParser(prog="python -m microstax.demo.load", description="Be the users of the shop.")
@@ -195,6 +204,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--clients", type=int, default=DEFAULT_CLIENTS, help="connections (default %(default)s)")
     parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="what is asked for (default %(default)s)")
     parser.add_argument("--requests", type=int, metavar="N", help="end after N requests (default: at a signal)")
+    parser.add_argument("--more", action="append", default=[], type=_more, metavar="KIND=N", help="ask more for this")
     parser.add_argument("--record", type=Path, metavar="FILE", help="write every result, as JSON lines")
     chosen = parser.parse_args(arguments)
     try:
@@ -220,6 +230,7 @@ async def _start(targets: Mapping[str, str], chosen: argparse.Namespace, record:
         seed=chosen.seed,
         requests=chosen.requests,
         record=record,
+        more=dict(chosen.more),
     )
     return await _run(load)
 

@@ -2,8 +2,9 @@
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -32,6 +33,7 @@ ACCENTED_WORDS: Final = (
     "übergroß",
 )
 UNKNOWN_PRODUCT: Final = 9999
+NOTHING_MORE: Final[Mapping[str, int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +48,10 @@ class Call:
     right: Callable[[Any], bool] = lambda _body: True
 
 
-def calls(seed: int) -> Iterator[Call]:
-    """Yield the calls of one user for ever."""
+def calls(seed: int, *, more: Mapping[str, int] = NOTHING_MORE) -> Iterator[Call]:
+    """Yield the calls of one user for ever; `more` adds to the weights of some (KINDS, per cent of the plain mix)."""
     rng = random.Random(seed)
-    makers, weights = list(_MIX), list(_MIX.values())
+    makers, weights = list(_MIX), [weight + more.get(_kind(maker), 0) for maker, weight in _MIX.items()]
     while True:
         yield rng.choices(makers, weights)[0](rng)
 
@@ -210,3 +212,11 @@ _MIX: Final[dict[Callable[[random.Random], Call], int]] = {
     _checkout: 3,
 }
 """How often what is asked for, in per cent."""
+
+
+def _kind(maker: Callable[[random.Random], Call]) -> str:
+    return maker.__name__.removeprefix("_")
+
+
+KINDS: Final = tuple(map(_kind, _MIX))
+"""What can be asked for, by name."""

@@ -35,6 +35,7 @@ class Shop:
         self.home, self.state = home, home / "state"
         self.workspace: Workspace = write_files(home, sys.executable)
         self.environ = {**os.environ, "MICROSTAX_STATE": str(self.state)}
+        self.client = Client(management_address(self.state))
 
     def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Run the command line."""
@@ -55,10 +56,14 @@ class Shop:
         return done.stdout
 
     @contextmanager
-    def users(self, *, rate: float, seed: int, clients: int = 8) -> Iterator["Users"]:
+    def users(self, *, rate: float, seed: int, clients: int = 8, more: Sequence[str] = ()) -> Iterator["Users"]:
         """Let users in until the block ends; all of them have to get the baseline's answers."""
         urls = {name: self.workspace.url(name) for name in self.workspace.ports}
-        words = [sys.executable, *load_command(urls, rate=rate)[1:], "--seed", str(seed), "--clients", str(clients)]
+        words = [
+            *load_command(urls, rate=rate, seed=seed),
+            f"--clients={clients}",
+            *(f"--more={one}" for one in more),
+        ]
         process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=self.environ)
         users = Users(process)
         try:
@@ -80,13 +85,12 @@ class Shop:
 
     def report(self, name: str) -> Any:
         """Return the report of now, None while there is none."""
-        with Client(management_address(self.state)) as client:
-            try:
-                return json.loads(client.call(methods.GET_REPORT, methods.GET_REPORT.request(overlay=name)).document)
-            except MicrostaxError as error:
-                if error.exit_code != EXIT_UNDECIDED:
-                    raise
-                return None
+        try:
+            return json.loads(self.client.call(methods.GET_REPORT, methods.GET_REPORT.request(overlay=name)).document)
+        except MicrostaxError as error:
+            if error.exit_code != EXIT_UNDECIDED:
+                raise
+            return None
 
     def reports(self, names: Sequence[str], *, pairs: int, within_s: float) -> dict[str, Any]:
         """Return the reports once all have so many pairs, or after so many seconds."""
@@ -105,8 +109,7 @@ class Shop:
                 future.result()
 
     def _stream(self, method: Any, **fields: Any) -> None:
-        with Client(management_address(self.state)) as client:
-            list(client.stream(method, method.request(**fields)))
+        list(self.client.stream(method, method.request(**fields)))
 
 
 class Users:
@@ -115,6 +118,11 @@ class Users:
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
         self.tally: dict[str, Any] = {}
+
+    @property
+    def are_here(self) -> bool:
+        """Whether they still send."""
+        return self._process.poll() is None
 
     def end(self) -> None:
         """Read what they say to their end."""
@@ -139,5 +147,6 @@ def shop() -> Iterator[Shop]:
         made.must("env", "promote", BASELINE)
         yield made
     finally:
+        made.client.close()
         assert made.run("down").returncode == 0
         shutil.rmtree(home)

@@ -11,8 +11,10 @@ from microstax.selftest.reading import findings
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 AT_ONCE = 4
-PAIRS = 1_500
+PAIRS = 800
 RATE = 200.0
+MORE = ("discount=16", "recommendations=12")
+"""One fault hits only a tenth of the former; a latency is called from a hundred pairs on."""
 NAMES = list(FAULTS)
 
 
@@ -20,8 +22,9 @@ NAMES = list(FAULTS)
 def documents(shop: Any) -> dict[str, Any]:
     """Run the branches, a few beside each other, each with one fault; return their reports."""
     found: dict[str, Any] = {}
-    with shop.users(rate=RATE, seed=77):
+    with shop.users(rate=RATE, seed=77, more=MORE) as users:
         for at in range(0, len(NAMES), AT_ONCE):
+            assert users.are_here
             batch = NAMES[at : at + AT_ONCE]
             shop.together(shop.overlay, [(name, {VARIABLE: name}) for name in batch])
             found |= shop.reports(batch, pairs=PAIRS, within_s=60)

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from microstax.demo.load import Result, Tally, judge
+from microstax.demo.load import Result, Tally, judge, main
 from microstax.demo.planted import PLANTED, WITHOUT_DRIFT
 from microstax.demo.traffic import Call, calls
 
@@ -18,6 +18,21 @@ def asked(seed: int, number: int) -> list[tuple[str, str, str, bytes | None]]:
 def test_the_same_seed_asks_the_same() -> None:
     assert asked(7, 300) == asked(7, 300)
     assert asked(7, 300) != asked(8, 300)
+
+
+def test_some_kinds_can_be_asked_for_more_often() -> None:
+    plain, more = (
+        Counter(call.path.partition("?")[0] for call in islice(calls(3, more=weights), 2000))["/feed"]
+        for weights in ({}, {"feed": 100})
+    )
+    assert more > 3 * plain
+
+
+@pytest.mark.parametrize("text", ["nothing=3", "feed", "feed=many"])
+def test_a_kind_that_nobody_knows_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--at=storefront=http://127.0.0.1:1", "--at=catalog=http://127.0.0.1:1", f"--more={text}"])
+    assert "feed=40" in capsys.readouterr().err
 
 
 def test_every_endpoint_with_and_without_drift_is_asked_for_in_many_contexts() -> None:
