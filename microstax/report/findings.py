@@ -18,6 +18,8 @@ NOISE: Final = "noise"
 DECLARED: Final = "expected"
 LABELS: Final = ("different", DECLARED, "undecided", "not comparable", NOISE)
 """What a finding is called, most important first: one that noise explains is noise, a declared one expected."""
+_LEANING: Final = 0.5
+"""log10 of the evidence from which on a finding leans to drift: three times what noise would show."""
 _FAMILIES: Final = ("status", "shape", "value", "header")
 
 
@@ -106,6 +108,12 @@ class Finding:
     def needs(self) -> str:
         """How many more requests decide it; empty where it is decided or more would not help."""
         return more(self.judged["needs"], self.judged["needs_minutes"]) if self.verdict == "undecided" else ""
+
+    @property
+    def is_noise_so_far(self) -> bool:
+        """Tell whether only the number of requests keeps it from being called noise: the control shows it as often."""
+        evidence, noise = self.judged["evidence"], self.noise
+        return self.verdict == "undecided" and bool(noise) and evidence is not None and evidence < _LEANING
 
     @property
     def figures(self) -> list[str]:

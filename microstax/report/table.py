@@ -82,14 +82,19 @@ class _Page:
         yield from self.heading(service, endpoint)
         if needs := summary.endpoint_needs(endpoint):
             yield from self.indented(f"{needs} decide it")
+        waiting: list[Finding] = []
         for cluster in clusters(endpoint):
+            if all(finding.is_noise_so_far for finding in cluster.findings):
+                waiting += cluster.findings
+                continue
             indent = _INDENT
             if cluster.sentence:
                 yield from self.indented(cluster.sentence)
                 indent = 2 * _INDENT
             yield from self.findings(cluster.findings, indent)
-        if found := noise(endpoint):
-            yield from self.labelled("noise", _noise(found), "same")
+        for label, found in (("noise so far", waiting), ("noise", noise(endpoint))):
+            if found:
+                yield from self.labelled(label, _noise(found), "undecided" if found is waiting else "same")
         if endpoint["failing_contexts"]:
             yield from self.labelled("accuracy", summary.accuracy(endpoint), "")
         yield from self.latency(endpoint)
