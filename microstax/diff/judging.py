@@ -152,8 +152,9 @@ def _counts(endpoint: JudgedEndpoint, discrepancy: Discrepancy, tally: Tally) ->
 
 
 def _spike_counts(aggregate: EndpointAggregate) -> Counts:
-    """Spikes are counted against a reference in every pair, so they are calibrated always."""
-    spikes, pairs = aggregate.latencies.spikes, max(aggregate.pairs, 1)
+    """Spikes are counted against a reference in every pair that was measured warm, so they are calibrated always."""
+    spikes = aggregate.latencies.spikes
+    pairs = max(aggregate.latencies.warm.pairs, spikes.weight, 1)
     return Counts(
         pairs=pairs,
         triples=pairs,

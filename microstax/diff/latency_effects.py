@@ -17,7 +17,10 @@ _BEYOND: Final = 10
 
 
 class Bounds(NamedTuple):
-    """A figure with the ends of its interval; None where they are unknown."""
+    """A figure, None where it is not known, with the ends of its interval: None where there is too little traffic.
+
+    The upper end is inf (and the lower end of a ratio 0) where the timeouts hide it.
+    """
 
     point: float | None = None
     low: float | None = None
@@ -71,22 +74,23 @@ class Comparison:
         )
 
     def _quantile(self, side: Ranked, share: float) -> Bounds:
-        low, high = (None, None) if self._alpha is None else side.interval(share, self._alpha)
         point = side.quantile(share)
-        return Bounds(
-            None if point is None else middle_ms(point),
-            None if low is None else upper_ms(low - 1),
-            None if high is None else upper_ms(high),
-        )
+        middle = None if point is None else middle_ms(point)
+        ends = None if self._alpha is None else side.interval(share, self._alpha)
+        if ends is None:
+            return Bounds(middle)
+        low, high = ends
+        return Bounds(middle, upper_ms(low - 1), math.inf if high is None else upper_ms(high))
 
     def _median_ratio(self) -> Bounds:
         point = self._ratios.quantile(SHARES["p50"])
-        low, high = (None, None) if self._alpha is None else self._ratios.interval(SHARES["p50"], self._alpha)
-        return Bounds(
-            None if point is None else math.exp(point * RATIO_BIN),
-            None if low is None else math.exp((low - 0.5) * RATIO_BIN),
-            None if high is None else math.exp((high + 0.5) * RATIO_BIN),
-        )
+        middle = None if point is None else math.exp(point * RATIO_BIN)
+        ends = None if self._alpha is None else self._ratios.interval(SHARES["p50"], self._alpha)
+        if ends is None:
+            return Bounds(middle)
+        low, high = ends
+        top = math.inf if high is None else math.exp((high + 0.5) * RATIO_BIN)
+        return Bounds(middle, math.exp((low - 0.5) * RATIO_BIN), top)
 
     def _quantile_ratio(self, name: str) -> Bounds:
         """Return the ratio of two quantiles; its interval is from the ends of their own."""

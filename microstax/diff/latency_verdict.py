@@ -4,6 +4,7 @@ Every interval holds at all times, all of a report's together with confidence 1 
 share of alpha, and each of its intervals the same share of that.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -59,7 +60,7 @@ def latency_report(latencies: Latencies, policy: Policy, spikes: Verdict, *, end
         },
         "confidence": round(1 - policy.error, 9),
         "effect": _effects(effects),
-        "verdict": _verdict(compared, effects, policy=policy, spikes=spikes) if is_enough else "undecided",
+        "verdict": "slower" if spikes == "different" else _verdict(compared, effects, policy),
         "spikes": latencies.spikes.branch_only,
         "reference_spikes": latencies.spikes.control_only,
         "spikes_verdict": spikes,
@@ -68,10 +69,8 @@ def latency_report(latencies: Latencies, policy: Policy, spikes: Verdict, *, end
     }
 
 
-def _verdict(compared: Comparison, effects: _Ranges, *, policy: Policy, spikes: Verdict) -> LatencyVerdict:
+def _verdict(compared: Comparison, effects: _Ranges, policy: Policy) -> LatencyVerdict:
     """Slower (faster) if the whole interval of an effect says so; same only if those of all that can be called do."""
-    if spikes == "different":
-        return "slower"
     calls = set(_calls(compared, effects, policy))
     if "slower" in calls:
         return "slower"
@@ -82,7 +81,7 @@ def _verdict(compared: Comparison, effects: _Ranges, *, policy: Policy, spikes: 
 
 def _calls(compared: Comparison, effects: _Ranges, policy: Policy) -> Iterator[LatencyVerdict]:
     for name, effect in effects.items():
-        if effect.low is not None or effect.high is not None:
+        if effect.low is not None and effect.high is not None:
             yield _call(effect, compared.change_ms(name, effect), policy)
 
 
@@ -137,7 +136,8 @@ def _effect(bounds: Bounds) -> Effect:
 
 
 def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
+    """Return a figure as it is written: what the timeouts hide is not known."""
+    return None if value is None or value in (0.0, math.inf) else round(value, digits)
 
 
 def _distribution(baseline: Durations, branch: Durations, control: Durations | None) -> Distribution:

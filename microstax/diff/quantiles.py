@@ -106,15 +106,15 @@ class Ranked:
         """Return the bin of a quantile; None where it lies beyond all that was measured, or nothing was."""
         return self._at(int(share * (self.total - 1)))
 
-    def interval(self, share: float, alpha: float) -> tuple[int | None, int | None]:
+    def interval(self, share: float, alpha: float) -> tuple[int, int | None] | None:
         """Return the bins of the ends of a quantile's interval, which holds at all times with confidence 1 - `alpha`.
 
-        An end that lies beyond all that was measured is the last bin for the lower one, and None for the upper one;
-        both are None where there are too few values.
+        An end that lies beyond all that was measured is the last bin for the lower one, and None for the upper one.
+        There is no interval where there are too few values.
         """
         least, most = rank_bounds(self.total, share, alpha), rank_bounds(self.total + self._doubtful, share, alpha)
         if least is None or most is None or not self._bins:
-            return None, None
+            return None
         low = self._at(least[0])
         return self._bins[-1] if low is None else low, self._at(most[1])
 

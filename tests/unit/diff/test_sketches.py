@@ -1,6 +1,7 @@
 """The sketches keep what they promise: counts, shares and quantiles within their stated error."""
 
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from microstax.diff.distinct import Distinct
 from microstax.diff.formats import is_identifier
-from microstax.diff.quantiles import ACCURACY, Durations, rank_interval
+from microstax.diff.quantiles import ACCURACY, Durations, Histogram, Ranked, coarse, middle_ms, upper_ms
 
 HASHES = st.lists(st.integers(0, 2**64 - 1), max_size=60)
 
@@ -57,16 +58,42 @@ def test_quantiles_are_within_one_percent_of_a_value(values: list[int], share: f
     for value in values:
         durations.add(value)
     exact = sorted(values)[int(share * (len(values) - 1))]
-    assert durations.quantile_ms(share) == pytest.approx(exact / 1000, rel=ACCURACY * 1.001)
+    bin_ = Ranked(durations.histogram).quantile(share)
+    assert bin_ is not None
+    assert middle_ms(bin_) == pytest.approx(exact / 1000, rel=ACCURACY * 1.001)
+    assert upper_ms(bin_ - 1) * 0.999999 <= exact / 1000 <= upper_ms(bin_) * 1.000001
 
 
-def test_a_median_lies_within_its_interval() -> None:
-    rng, missed = random.Random(3), 0
-    for _ in range(400):
-        values = sorted(rng.random() for _ in range(101))
-        low, high = rank_interval(101, 0.5, 2.576)
-        missed += not values[low] <= 0.5 <= values[high]
-    assert missed <= 12
+def test_what_lies_beyond_moves_quantiles_and_is_no_figure_itself() -> None:
+    histogram = Histogram()
+    for bin_ in range(1_000):
+        histogram.add(bin_)
+    assert Ranked(histogram).quantile(0.5) == 499
+    censored = Ranked(histogram, beyond=500)
+    assert (censored.quantile(0.5), censored.quantile(0.9)) == (749, None)
+    low, high = censored.interval(0.5, 0.05) or (0, 0)
+    assert low < 749 < (high or 0)
+    assert censored.interval(0.9, 0.05) == (999, None)
+    assert Ranked(histogram, doubtful=500).interval(0.5, 0.05) == (Ranked(histogram).interval(0.5, 0.05)[0], high)  # type: ignore[index]
+    assert Ranked(Histogram(), beyond=500).interval(0.5, 0.05) is None
+
+
+@given(
+    histograms=st.lists(
+        st.dictionaries(st.integers(-50, 1_152), st.integers(1, 9), max_size=20), min_size=1, max_size=3
+    ),
+    most=st.integers(2, 40),
+)
+def test_coarser_bins_hold_the_same_counts_between_their_edges(histograms: list[dict[int, int]], most: int) -> None:
+    made = [Histogram() for _ in histograms]
+    for histogram, bins in zip(made, histograms, strict=True):
+        histogram.bins = bins
+    edges, counts = coarse(made, most)
+    assert len(edges) <= most
+    for bins, numbers in zip(histograms, counts, strict=True):
+        between = [sum(number for bin_, number in bins.items() if a < bin_ <= b) for a, b in pairwise(edges)]
+        assert numbers == between
+        assert sum(numbers) == sum(bins.values())
 
 
 @pytest.mark.parametrize("text", ["products", "v2", "line_1", "facade", "reset-password", "a" * 64, "iso-8859"])
