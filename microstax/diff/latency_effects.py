@@ -10,8 +10,9 @@ SHARES: Final = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
 NAMES: Final = tuple(SHARES)
 ENOUGH_CONTROLLED: Final = 1_000
 """So many pairs with a control are compared with it, however few of all they are: all quantiles can be called."""
-_INTERVALS: Final = 11
-"""Intervals of one endpoint: three quantiles of three sides, and the ratio within pairs to either reference."""
+_OF_RATIOS: Final = 1 / 4
+_OF_QUANTILES: Final = 1 / 18
+"""Shares of an endpoint's error: two ratios within pairs (to either reference), and three quantiles of three sides."""
 _BEYOND: Final = 10
 """A tail is not called if it rests on fewer answers: p90 from 100 pairs on, p99 from 1,000."""
 
@@ -39,7 +40,7 @@ class Comparison:
     __slots__ = ("_alpha", "_ratios", "baseline", "branch", "by_control", "control", "has_control")
 
     def __init__(self, measured: Measured, alpha: float | None) -> None:
-        self._alpha = None if alpha is None else alpha / _INTERVALS
+        self._alpha = alpha
         pairs, controlled = measured.pairs, measured.to_control.total
         share = controlled / pairs if 0 < controlled <= pairs else 0.0
         self.has_control = controlled > 0
@@ -76,7 +77,7 @@ class Comparison:
     def _quantile(self, side: Ranked, share: float) -> Bounds:
         point = side.quantile(share)
         middle = None if point is None else middle_ms(point)
-        ends = None if self._alpha is None else side.interval(share, self._alpha)
+        ends = None if self._alpha is None else side.interval(share, self._alpha * _OF_QUANTILES)
         if ends is None:
             return Bounds(middle)
         low, high = ends
@@ -85,7 +86,7 @@ class Comparison:
     def _median_ratio(self) -> Bounds:
         point = self._ratios.quantile(SHARES["p50"])
         middle = None if point is None else math.exp(point * RATIO_BIN)
-        ends = None if self._alpha is None else self._ratios.interval(SHARES["p50"], self._alpha)
+        ends = None if self._alpha is None else self._ratios.interval(SHARES["p50"], self._alpha * _OF_RATIOS)
         if ends is None:
             return Bounds(middle)
         low, high = ends

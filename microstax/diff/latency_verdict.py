@@ -1,7 +1,7 @@
 """From latencies to effects with intervals, and a verdict with a tolerance.
 
 Every interval holds at all times, all of a report's together with confidence 1 - alpha: each endpoint has the same
-share of alpha, and each of its intervals the same share of that.
+share of alpha, half of which goes to the ratio within pairs and half to the quantiles.
 """
 
 import math
