@@ -7,7 +7,7 @@ from microstax.cli.listing import aligned
 from microstax.report.text import visible
 from microstax.selftest import SelfTest, Trial, TrialVerdict
 
-_HEADERS: Final = ("FAULT", "RATE", "HIT", "FOUND AFTER", "VERDICT")
+_HEADERS: Final = ("FAULT", "RATE", "HIT", "AFTER", "VERDICT")
 
 
 def lines(result: SelfTest) -> Iterator[str]:
@@ -17,6 +17,8 @@ def lines(result: SelfTest) -> Iterator[str]:
     tried = [trial for trial in result.trials if trial.spot is not None]
     if tried:
         yield from aligned([list(_HEADERS), *_rows(tried)])
+        yield ""
+        yield "HIT: requests of the endpoint that had the fault. AFTER: how many it took to find it."
         yield ""
     for trial in tried:
         yield from _problems(trial)
@@ -40,7 +42,7 @@ def _rows(tried: list[Trial]) -> Iterator[list[str]]:
         name = "" if trial.fault == before else trial.says
         before = trial.fault
         after = "" if trial.found_after is None else f"{trial.found_after:,}"
-        yield [name, f"{trial.rate:.0%}", f"{trial.hits:,} of {trial.requests:,}", after, _verdict(trial)]
+        yield [name, f"{trial.rate:.0%}", f"{trial.hits:,}/{trial.requests:,}", after, _verdict(trial)]
 
 
 def _verdict(trial: Trial) -> str:

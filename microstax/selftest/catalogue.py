@@ -163,7 +163,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     ),
     Fault(
         name="status-class",
-        says="another status of the same class",
+        says="another status of the class",
         target=Target.STATUS,
         change=answers.status_changed(answers.neighbour_status),
         shows=_status_sights(answers.neighbour_status),
@@ -175,7 +175,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     _member("null", "null instead of a value", edits.replaced(lambda _: None), _at(ShapeKind.TYPE), fits=_is_filled),
     _member(
         "varying-null",
-        "null instead of a value that always differs",
+        "null where texts differ",
         edits.replaced(lambda _: None),
         _at(ShapeKind.TYPE),
         fits=_is_filled,
@@ -219,10 +219,10 @@ FAULTS: Final[tuple[Fault, ...]] = (
         fits=_is_one_way_array,
     ),
     _member("number-shifted", "number 1% larger", edits.replaced(edits.shifted), _at(VALUE), fits=_is_number),
-    _member("number-scaled", "number times 100", edits.replaced(edits.scaled), _at(VALUE), fits=_is_plain_number),
+    _member("number-scaled", "number x100", edits.replaced(edits.scaled), _at(VALUE), fits=_is_plain_number),
     _member(
         "varying-scaled",
-        "number that always differs times 100",
+        "x100 where numbers differ",
         edits.replaced(edits.scaled),
         _at(VALUE),
         fits=_is_plain_number,
@@ -233,7 +233,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     _member("text-empty", "text empty", edits.replaced(lambda _: ""), _at(VALUE), fits=_is_filled),
     _member(
         "varying-empty",
-        "text that always differs empty",
+        "empty where texts differ",
         edits.replaced(lambda _: ""),
         _at(VALUE),
         fits=_is_filled,
@@ -257,7 +257,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     ),
     _member(
         "time-format",
-        "RFC 3339 time as Unix seconds",
+        "RFC 3339 as Unix seconds",
         edits.replaced(edits.as_epoch),
         _at(ShapeKind.TYPE),
         fits=_is_time,
@@ -287,7 +287,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     ),
     Fault(
         name="charset",
-        says="another charset in the content type",
+        says="another charset declared",
         target=Target.BODY,
         change=answers.header_set("content-type", answers.latin),
         shows=_header_sights("content-type"),
