@@ -14,8 +14,10 @@ from microstax.selftest.result import Finding, Trial, TrialVerdict
 from microstax.selftest.spots import Spot
 from microstax.selftest.traffic import At, Traffic
 
+_FIRST: Final = 3
+_FEW: Final = 7
 _EACH: Final = 20
-"""So many hits are looked at one by one; later ones at growing distances, since a look costs a report."""
+"""From _FEW to _EACH hits the report is read after each one; before that rarely, and later at growing distances."""
 _GROWTH: Final = 1.2
 _UNIT: Final = 2.0**64
 _NOWHERE: Final = "no answer of this traffic has a place for it"
@@ -82,7 +84,7 @@ def with_fault(fault: Fault, spot: Spot, triple: Triple) -> Triple | None:
 
 def _feed(bench: Bench, aggregates: dict[str, ServiceAggregate], fault: Fault, *, spot: Spot, rate: float) -> _Progress:
     """Count the endpoint's pairs, some of them with the fault, and note when the report first finds it."""
-    at, progress, next_look = At(spot.service, spot.endpoint), _Progress(), 1.0
+    at, progress, next_look = At(spot.service, spot.endpoint), _Progress(), float(_FIRST)
     for triple in bench.traffic.pairs_of(at):
         faulty = with_fault(fault, spot, triple) if is_hit(fault, triple.id, rate) else None
         aggregates[at.service].add(faulty or triple)
@@ -90,12 +92,19 @@ def _feed(bench: Bench, aggregates: dict[str, ServiceAggregate], fault: Fault, *
         progress.hits += faulty is not None
         if faulty is None or progress.found_after is not None or progress.hits < next_look:
             continue
-        next_look = max(progress.hits + 1, progress.hits * _GROWTH if progress.hits >= _EACH else 0)
+        next_look = _next_look(progress.hits)
         if _is_found(_about(bench.traffic.report(aggregates, bench.policy, at), fault, spot)):
             progress.found_after = progress.requests
     if progress.found_after is None:
         progress.found_after = progress.requests
     return progress
+
+
+def _next_look(hits: int) -> float:
+    """Return at how many hits the report is read again: reading costs, and a few hits seldom decide."""
+    if hits < _FEW:
+        return hits + 2
+    return hits + 1 if hits < _EACH else hits * _GROWTH
 
 
 def _about(document: ReportDocument, fault: Fault, spot: Spot) -> list[Said]:

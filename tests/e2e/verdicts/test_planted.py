@@ -11,9 +11,9 @@ from microstax.selftest.reading import findings
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 AT_ONCE = 4
-PAIRS = 800
+PAIRS = 600
 RATE = 200.0
-MORE = ("discount=16", "recommendations=12")
+MORE = ("discount=30", "recommendations=18")
 """One fault hits only a tenth of the former; a latency is called from a hundred pairs on."""
 NAMES = list(FAULTS)
 
