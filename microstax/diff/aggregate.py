@@ -220,7 +220,7 @@ class ServiceAggregate:
     def _count_timeout(self, triple: Triple, rules: Rules) -> None:
         name, endpoint = self._endpoint(triple.baseline.request)
         cold = self.warm_up.is_cold(name, rules.cold_pairs)
-        endpoint.latencies.add_timeout(triple.baseline, usable_control(triple), cold=cold)
+        endpoint.latencies.add_timeout(triple.baseline, triple.branch, usable_control(triple), cold=cold)
 
     def _may_show(self, endpoint: str) -> MayShow:
         """Return what says whether an example is wanted: the first of its rank, in this aggregate and those before."""

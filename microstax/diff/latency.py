@@ -26,15 +26,15 @@ class Measured:
 
     Each pair is in one of the two ratios: `to_control` where it has a control, else `to_baseline`. `timeouts` are
     requests that the branch never finished: what their baseline took is in `baseline`, and what their reference took in
-    `unanswered`.
+    `unanswered`; `waited_us` is how long at most was surely waited for one of them, in microseconds.
     """
 
-    __slots__ = ("baseline", "branch", "control", "timeouts", "to_baseline", "to_control", "unanswered")
+    __slots__ = ("baseline", "branch", "control", "timeouts", "to_baseline", "to_control", "unanswered", "waited_us")
 
     def __init__(self) -> None:
         self.baseline, self.branch, self.control, self.unanswered = (Durations() for _ in range(4))
         self.to_baseline, self.to_control = Histogram(), Histogram()
-        self.timeouts = 0
+        self.timeouts = self.waited_us = 0
 
     @property
     def pairs(self) -> int:
@@ -53,9 +53,10 @@ class Measured:
             self.control.add_log(log_control)
             self.to_control.add(_ratio_bin(log_after - log_control))
 
-    def add_timeout(self, before: int | None, control: int | None) -> None:
-        """Count a request that the branch did not finish in time."""
+    def add_timeout(self, before: int | None, control: int | None, *, waited: int | None = None) -> None:
+        """Count a request that the branch did not finish within `waited` microseconds, None if these are not known."""
         self.timeouts += 1
+        self.waited_us = max(self.waited_us, waited or 0)
         if before is not None:
             self.baseline.add(before)
         if control is not None:
@@ -71,11 +72,12 @@ class Measured:
         self.to_baseline.merge(other.to_baseline)
         self.to_control.merge(other.to_control)
         self.timeouts += other.timeouts
+        self.waited_us = max(self.waited_us, other.waited_us)
 
     def pack(self) -> Packed:
         """Return all as plain values."""
         durations = [one.pack() for one in self.durations()]
-        return [durations, self.to_baseline.pack(), self.to_control.pack(), self.timeouts]
+        return [durations, self.to_baseline.pack(), self.to_control.pack(), [self.timeouts, self.waited_us]]
 
     @classmethod
     def unpack(cls, packed: Packed) -> "Measured":
@@ -85,7 +87,7 @@ class Measured:
         made.baseline, made.branch, made.control, made.unanswered = map(Durations.unpack, items(durations, 4))
         made.to_baseline = Histogram.unpack(to_baseline, lowest=-_RATIO_BINS, highest=_RATIO_BINS)
         made.to_control = Histogram.unpack(to_control, lowest=-_RATIO_BINS, highest=_RATIO_BINS)
-        made.timeouts = count(timeouts)
+        made.timeouts, made.waited_us = map(count, items(timeouts, 2))
         return made
 
     def durations(self) -> tuple[Durations, ...]:
@@ -127,10 +129,16 @@ class Latencies:
         self.warm.add(before, after, reference)
         return self._add_spike(after, before if reference is None else reference, rules=rules, pair=pair, at=context)
 
-    def add_timeout(self, baseline: Exchange, control: Exchange | None, *, cold: bool = False) -> None:
-        """Count a request whose branch did not answer in time: longer than everything that was measured."""
+    def add_timeout(
+        self, baseline: Exchange, branch: Exchange, control: Exchange | None, *, cold: bool = False
+    ) -> None:
+        """Count a request whose branch did not answer in time: longer than everything that was measured.
+
+        Where Envoy answered in its place, the time until then is what was waited.
+        """
         control_us = control.latency_us if control is not None else None
-        (self.cold if cold else self.warm).add_timeout(baseline.latency_us, control_us)
+        measured = self.cold if cold else self.warm
+        measured.add_timeout(baseline.latency_us, control_us, waited=branch.latency_us)
 
     def everything(self) -> Measured:
         """Return what was measured, cold or warm."""

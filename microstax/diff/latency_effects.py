@@ -4,7 +4,7 @@ import math
 from typing import Final, NamedTuple
 
 from microstax.diff.latency import RATIO_BIN, Measured
-from microstax.diff.quantiles import Ranked, middle_ms, upper_ms
+from microstax.diff.quantiles import Ranked, duration_bin, middle_ms, upper_ms
 
 SHARES: Final = {"p50": 0.50, "p90": 0.90, "p99": 0.99}
 NAMES: Final = tuple(SHARES)
@@ -45,11 +45,14 @@ class Comparison:
         share = controlled / pairs if 0 < controlled <= pairs else 0.0
         self.has_control = controlled > 0
         self.by_control = share > 0 and (2 * controlled > pairs or controlled >= ENOUGH_CONTROLLED)
-        both = _unanswered_by_both(measured)
+        waited = _waited(measured)
+        both = _unanswered_by_both(measured, waited)
         missing = min(max(pairs - controlled, 0), measured.timeouts)
         self.baseline = Ranked(measured.baseline.histogram)
-        self.branch = Ranked(measured.branch.histogram, beyond=measured.timeouts)
-        self.control = Ranked(measured.control.histogram, beyond=round(both * share), doubtful=round(missing * share))
+        self.branch = Ranked(measured.branch.histogram, beyond=measured.timeouts, at_least=waited)
+        self.control = Ranked(
+            measured.control.histogram, beyond=round(both * share), doubtful=round(missing * share), at_least=waited
+        )
         ratios, part = (measured.to_control, share) if self.by_control else (measured.to_baseline, 1 - share)
         self._ratios = Ranked(ratios, beyond=round(max(measured.timeouts - both, 0) * part))
 
@@ -102,10 +105,17 @@ class Comparison:
         return Bounds(_over(after.point, before.point), _over(after.low, before.high), _over(after.high, before.low))
 
 
-def _unanswered_by_both(measured: Measured) -> int:
-    """Return how many timeouts had a reference that took longer than any answer that came through Envoy's copy."""
-    answered = [bin_ for side in (measured.branch, measured.control) for bin_ in side.histogram.bins]
-    longest = max(answered, default=-1)
+def _waited(measured: Measured) -> int | None:
+    """Return the bin of the longest that a copy was waited for, as far as it is known; None where nothing is."""
+    waited = [bin_ for side in (measured.branch, measured.control) for bin_ in side.histogram.bins]
+    if measured.waited_us:
+        waited.append(duration_bin(measured.waited_us))
+    return max(waited, default=None)
+
+
+def _unanswered_by_both(measured: Measured, waited: int | None) -> int:
+    """Return how many timeouts had a reference that took longer than any copy was waited for."""
+    longest = -1 if waited is None else waited
     return sum(number for bin_, number in measured.unanswered.histogram.bins.items() if bin_ > longest)
 
 

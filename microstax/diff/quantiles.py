@@ -72,7 +72,7 @@ class Durations:
 
     def add_log(self, log_duration: float) -> None:
         """Count one duration, given as its logarithm (see log_us)."""
-        self.histogram.add(min(math.ceil(log_duration / _LOG_GAMMA), _MAX_BIN))
+        self.histogram.add(_bin(log_duration))
 
     def merge(self, other: "Durations") -> None:
         """Add another one's counts."""
@@ -91,15 +91,19 @@ class Durations:
 class Ranked:
     """A histogram in ascending order, to ask for quantiles; they are returned as bins.
 
-    `beyond` values more are known to be larger than all of it (censored), and up to `doubtful` more may be.
+    `beyond` values more are known to be larger than all of it (censored), and up to `doubtful` more may be; they are
+    not below the bin `at_least`, where that is known.
     """
 
-    __slots__ = ("_bins", "_doubtful", "_upto", "total")
+    __slots__ = ("_bins", "_doubtful", "_least_beyond", "_upto", "total")
 
-    def __init__(self, histogram: Histogram, *, beyond: int = 0, doubtful: int = 0) -> None:
+    def __init__(
+        self, histogram: Histogram, *, beyond: int = 0, doubtful: int = 0, at_least: int | None = None
+    ) -> None:
         self._bins = sorted(histogram.bins)
         self._upto = list(accumulate(histogram.bins[bin_] for bin_ in self._bins))
         self._doubtful = doubtful
+        self._least_beyond = max([*self._bins[-1:], *(() if at_least is None else (at_least,))], default=None)
         self.total = histogram.total + beyond
 
     def quantile(self, share: float) -> int | None:
@@ -109,14 +113,15 @@ class Ranked:
     def interval(self, share: float, alpha: float) -> tuple[int, int | None] | None:
         """Return the bins of the ends of a quantile's interval, which holds at all times with confidence 1 - `alpha`.
 
-        An end that lies beyond all that was measured is the last bin for the lower one, and None for the upper one.
+        Where the lower end lies beyond all that was measured, it is the least bin that can be; an upper end is None.
         There is no interval where there are too few values.
         """
         least, most = rank_bounds(self.total, share, alpha), rank_bounds(self.total + self._doubtful, share, alpha)
-        if least is None or most is None or not self._bins:
+        if least is None or most is None:
             return None
         low = self._at(least[0])
-        return self._bins[-1] if low is None else low, self._at(most[1])
+        low = self._least_beyond if low is None else low
+        return None if low is None else (low, self._at(most[1]))
 
     def _at(self, rank: int) -> int | None:
         """Return the bin of the value that has a 0-based rank, None if there is none."""
@@ -127,6 +132,11 @@ class Ranked:
 def log_us(duration_us: int) -> float:
     """Return the natural logarithm of a duration in microseconds; less than 1 us, which no clock tells, counts as 1."""
     return math.log(duration_us) if duration_us > 1 else 0.0
+
+
+def duration_bin(duration_us: int) -> int:
+    """Return the bin of a duration in microseconds."""
+    return _bin(log_us(duration_us))
 
 
 def middle_ms(bin_: int) -> float:
@@ -156,3 +166,7 @@ def coarse(histograms: Sequence[Histogram], most: int) -> tuple[list[int], list[
         for bin_, number in histogram.bins.items():
             numbers[(bin_ - first) // width] += number
     return edges, counts
+
+
+def _bin(log_duration: float) -> int:
+    return min(math.ceil(log_duration / _LOG_GAMMA), _MAX_BIN)

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Final
+from typing import Final, Literal
 
 from microstax.diff.discrepancy import GRPC, HEADER, STATUS, Discrepancy
 from microstax.diff.verdict import Policy
-from microstax.model.report import EndpointReport, Group, ReportDocument
+from microstax.model.report import EndpointReport, Group, Latency, ReportDocument
 
 _LISTED: Final = 5
 _HOUR: Final = 60.0
 _WORDS: Final = {"length_class": "length class", "magnitude": "order of magnitude"}
 
+_Quantile = Literal["p50", "p90", "p99"]
+_QUANTILES: Final[tuple[tuple[_Quantile, str], ...]] = (("p50", "median"), ("p90", "p90"), ("p99", "p99"))
+_ENDS: Final[tuple[Literal["ratio", "low", "high"], ...]] = ("ratio", "low", "high")
 _Endpoints = list[tuple[str, EndpointReport]]
 
 
@@ -23,7 +26,7 @@ def reasons_of(document: ReportDocument, *, folded: int, policy: Policy, control
         *_drift(endpoints),
         *_expected(document),
         *_waiting(endpoints, overall_same=document["verdict"] == "same", policy=policy),
-        *_latency(endpoints),
+        *_latency(endpoints, 1 + policy.latency_tolerance),
         *_calibration(document, endpoints, control),
         *_rules(document),
         *_rechecks(document),
@@ -113,19 +116,27 @@ def _duration(minutes: float) -> str:
     return f"{_counted(round(minutes), 'minute')}" if minutes < 2 * _HOUR else f"{minutes / _HOUR:,.0f} hours"
 
 
-def _latency(endpoints: _Endpoints) -> Iterator[str]:
+def _latency(endpoints: _Endpoints, bound: float) -> Iterator[str]:
+    """Say what makes an endpoint slower or faster: the first effect beyond `bound`, and spikes where there are any."""
     for service, report in endpoints:
         latency = report["latency"]
-        if latency["verdict"] not in ("slower", "faster"):
-            continue
-        effect = latency["effect"]["p50"]
-        ratio, low, high = effect["ratio"], effect["low"], effect["high"]
-        spikes = f", {_counted(latency['spikes'], 'spike')}" if latency["spikes"] else ""
-        if ratio is not None and low is not None and high is not None:
-            yield (
-                f"{_name(service, report)} is {latency['verdict']}: median {ratio:.2f} times the "
-                f"{latency['reference']}'s ({low:.2f} to {high:.2f}){spikes}."
-            )
+        if latency["verdict"] in ("slower", "faster"):
+            effect = next(filter(None, (_effect(latency, name, word, bound) for name, word in _QUANTILES)), "")
+            spikes = _counted(latency["spikes"], "spike") if latency["spikes"] else ""
+            said = ", ".join(filter(None, (effect, spikes))) or f"than the {latency['reference']} at some quantile"
+            yield f"{_name(service, report)} is {latency['verdict']}: {said}."
+
+
+def _effect(latency: Latency, name: _Quantile, word: str, bound: float) -> str:
+    """Return an effect in words if its whole interval lies beyond the tolerance, else nothing."""
+    ratio, low, high = (latency["effect"][name][end] for end in _ENDS)
+    is_slower, is_faster = low is not None and low > bound, high is not None and high < 1 / bound
+    if not (is_slower if latency["verdict"] == "slower" else is_faster):
+        return ""
+    times = f"times the {latency['reference']}'s"
+    if ratio is not None and low is not None and high is not None:
+        return f"{word} {ratio:.2f} {times} ({low:.2f} to {high:.2f})"
+    return f"{word} at least {low:.2f} {times}" if is_slower else f"{word} at most {high:.2f} {times}"
 
 
 def _calibration(document: ReportDocument, endpoints: _Endpoints, control: str) -> Iterator[str]:

@@ -96,7 +96,7 @@ class Group(TypedDict):
 
 
 class Quantiles(TypedDict):
-    """Latency quantiles in milliseconds; None where nothing was measured."""
+    """Latency quantiles in milliseconds; None where nothing was measured, or where they lie among the timeouts."""
 
     p50: float | None
     p90: float | None
@@ -104,7 +104,7 @@ class Quantiles(TypedDict):
 
 
 class Interval(TypedDict):
-    """An interval in milliseconds; None where there is too little traffic."""
+    """An interval in milliseconds; None where there is too little traffic, or where an end lies among the timeouts."""
 
     low: float | None
     high: float | None
@@ -119,7 +119,10 @@ class QuantileIntervals(TypedDict):
 
 
 class Effect(TypedDict):
-    """Branch over reference: a ratio with its interval; None where there is too little traffic."""
+    """Branch over reference: a ratio with its interval; None where there is too little traffic.
+
+    One end may be known alone: where the branch's figure lies among the timeouts, it is at least `low`.
+    """
 
     ratio: float | None
     low: float | None
@@ -154,10 +157,11 @@ class LatencyIntervals(TypedDict):
 class Latency(TypedDict):
     """Latencies of the three sides and what they mean.
 
-    `pairs` were measured; `cold` more were left out, the first of a worker after the shadow began; `timeouts` of the
-    branch count as longer than everything. `reference` is what the branch is compared with. Intervals are anytime-valid
-    with `confidence`, jointly over all endpoints of the report. `spikes` counts pairs in which only the branch was slow
-    (`reference_spikes`: only the reference), `spike_pairs` shows some.
+    `pairs` were measured; `cold` more were left out, the first of a worker after the shadow began (below the policy's
+    `min_pairs` they are among the figures, and there are no intervals); `timeouts` of the branch count as longer than
+    everything. `reference` is what the branch is compared with. Intervals are anytime-valid with `confidence`, jointly
+    over all endpoints of the report. `spikes` counts pairs in which only the branch was slow (`reference_spikes`: only
+    the reference), `spike_pairs` shows some.
     """
 
     baseline: Quantiles

@@ -5,10 +5,10 @@ Value differences that no control judged are `not comparable` in the report and 
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from microstax.errors import EXIT_DIFFERENT, EXIT_DONE, EXIT_UNDECIDED
-from microstax.model.report import EndpointReport, ExpectedReport, IgnoredRule, Judged, ReportDocument
+from microstax.model.report import EndpointReport, ExpectedReport, IgnoredRule, Judged, Latency, ReportDocument
 from microstax.report.text import visible
 
 DIFFERENT: Final = "different"
@@ -20,6 +20,9 @@ FAIL_ON: Final = (DIFFERENT, UNDECIDED)
 """What it fails on where nobody says otherwise."""
 _LISTED: Final = 3
 _LONGEST: Final = 160
+_Quantile = Literal["p50", "p90", "p99"]
+_QUANTILES: Final[tuple[tuple[_Quantile, str], ...]] = (("p50", "median"), ("p90", "p90"), ("p99", "p99"))
+_ENDS: Final[tuple[Literal["ratio", "low", "high"], ...]] = ("ratio", "low", "high")
 _Endpoint = tuple[str, EndpointReport]
 
 
@@ -42,7 +45,7 @@ def gate(document: ReportDocument, fail_on: Collection[str] = FAIL_ON) -> Outcom
     if DIFFERENT in fail_on and document["verdict"] == DIFFERENT:
         return _ended(EXIT_DIFFERENT, f"different: {_difference(document, endpoints)}", asides)
     if SLOWER in fail_on and (slow := [one for one in endpoints if _is_slower(one[1])]):
-        return _ended(EXIT_DIFFERENT, f"slower: {_slowness(slow)}", asides)
+        return _ended(EXIT_DIFFERENT, f"slower: {_slowness(slow, 1 + document['policy']['latency_tolerance'])}", asides)
     waits = _waits_for(document, endpoints, fail_on)
     if waits and UNDECIDED in fail_on:
         return _ended(EXIT_UNDECIDED, f"undecided: {waits}", asides, final=False)
@@ -97,19 +100,27 @@ def _is_slower(report: EndpointReport) -> bool:
     return latency["verdict"] == SLOWER or latency["spikes_verdict"] == DIFFERENT
 
 
-def _slowness(slow: list[_Endpoint]) -> str:
+def _slowness(slow: list[_Endpoint], bound: float) -> str:
+    """Return what is slow: the first effect whose interval lies above `bound`, else the spikes."""
     service, report = slow[0]
     latency = report["latency"]
-    effect = latency["effect"]["p50"]
-    if latency["verdict"] != SLOWER:
+    above = (_effect(latency, name, word, bound) for name, word in _QUANTILES)
+    how = next(filter(None, above), "")
+    if not how and latency["spikes_verdict"] == DIFFERENT:
         how = f"{latency['spikes']:,} spikes against {latency['reference_spikes']:,} of the {latency['reference']}"
-    elif effect["ratio"] is not None and effect["low"] is not None and effect["high"] is not None:
-        interval = f"({effect['low']:.2f} to {effect['high']:.2f})"
-        how = f"median {effect['ratio']:.2f} times the {latency['reference']} {interval}"
-    else:
-        how = f"than the {latency['reference']} at some quantile"
+    how = how or f"than the {latency['reference']} at some quantile"
     where = _cut(f"{service} {report['endpoint']}")
     return f"{where} {how}{_more(len(slow) - 1)}"
+
+
+def _effect(latency: Latency, name: _Quantile, word: str, bound: float) -> str:
+    """Return an effect whose whole interval lies above `bound`, in words; nothing if it does not."""
+    ratio, low, high = (latency["effect"][name][end] for end in _ENDS)
+    if low is None or low <= bound:
+        return ""
+    if ratio is None or high is None:
+        return f"{word} at least {low:.2f} times the {latency['reference']}"
+    return f"{word} {ratio:.2f} times the {latency['reference']} ({low:.2f} to {high:.2f})"
 
 
 def _waits_for(document: ReportDocument, endpoints: list[_Endpoint], fail_on: Collection[str]) -> str:

@@ -100,6 +100,9 @@ async def test_a_branch_that_does_not_answer_has_a_reason(servers: Any, folder: 
         await get(stage, "/stream")
         await until(lambda: len(stage.ledger.commands) == 2)
     assert stage.ledger.reasons() == {"branch_timeout": 2}
+    waited = stage.ledger.triple("/hang").branch.latency_us
+    assert waited is not None, "Envoy's own answer has a time: how long the branch was waited for"
+    assert 600_000 < waited < 5_000_000
 
 
 async def test_a_branch_that_is_not_there_is_an_error(servers: Any, folder: Path, envoy_binary: str) -> None:

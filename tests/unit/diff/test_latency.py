@@ -188,6 +188,21 @@ def test_only_timeouts_are_undecided() -> None:
     assert found["effect"]["p50"] == UNKNOWN
 
 
+def test_timeouts_are_as_long_as_they_were_waited_for() -> None:
+    """Otherwise a tail of 10 ms in which 5% never answered would be little more than 10 ms."""
+    narrow = timed(2_000, spread=0.02, timeouts=100)
+    assert report(narrow)["verdict"] == "undecided"
+    narrow.warm.add_timeout(10_000, None, waited=15_000_000)
+    found = report(narrow)
+    assert found["verdict"] == "slower"
+    assert found["effect"]["p99"]["low"] == pytest.approx(1_500, rel=0.1)
+    assert found["intervals"]["branch"]["p99"] == {"low": pytest.approx(15_000, rel=0.021), "high": None}
+    never = timed(0)
+    for _ in range(1_500):
+        never.warm.add_timeout(10_000, None, waited=15_000_000)
+    assert report(never)["verdict"] == "slower"
+
+
 def test_few_pairs_have_figures_and_no_interval() -> None:
     latencies = timed(30)
     for _ in range(20):

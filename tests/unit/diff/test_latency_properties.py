@@ -18,7 +18,9 @@ PAIRS = st.lists(st.tuples(TIMES, TIMES, st.none() | TIMES, st.booleans()), max_
 NUMBERS = st.one_of(st.integers(0, 3_000), st.integers(0, 2**62))
 BINS = st.dictionaries(st.integers(0, 1_152).map(str), NUMBERS, max_size=5)
 RATIOS = st.dictionaries(st.integers(-1_000, 1_000).map(str), NUMBERS, max_size=5)
-MEASURED = st.tuples(st.lists(BINS, min_size=4, max_size=4), RATIOS, RATIOS, NUMBERS).map(list)
+MEASURED = st.tuples(st.lists(BINS, min_size=4, max_size=4), RATIOS, RATIOS, st.tuples(NUMBERS, NUMBERS).map(list)).map(
+    list
+)
 POLICIES = st.builds(
     Policy,
     alpha=st.sampled_from([0.05, 1e-9, 0.0, 1.0, math.nan]),
@@ -33,7 +35,7 @@ def measured(pairs: list[Any]) -> Latencies:
     latencies = Latencies()
     for before, after, control, timed_out in pairs:
         if timed_out:
-            latencies.warm.add_timeout(before, control)
+            latencies.warm.add_timeout(before, control, waited=after)
         else:
             latencies.warm.add(before, after, control)
     return latencies

@@ -16,8 +16,10 @@ import microstax.report
 from microstax.diff import Policy, ReportInput, ServiceAggregate, build_report
 from microstax.errors import UndecidedError, UsageError
 from microstax.model.exchange import Exchange, Side, Triple
+from microstax.model.flags import TIMEOUT
 from microstax.model.ignore import ExpectedChange, IgnoreRule
 from microstax.model.report import Coverage, EndpointReport, ReportDocument
+from microstax.report.render import FORMATS, render
 
 Answer = Callable[..., Exchange]
 Joined = Callable[..., Triple]
@@ -394,3 +396,26 @@ def test_an_endpoint_that_was_not_called_is_named_beside_those_that_were(answer:
     with pytest.raises(UndecidedError, match=r"'GET /prodcts' has been compared: there are 'GET /products/\{id\}'\."):
         report(aggregate, endpoint="GET /prodcts")
     assert report(ServiceAggregate.empty(), endpoint="GET /")["verdict"] == "undecided"
+
+
+def test_a_slow_answer_is_told_by_what_makes_it_slow(answer: Answer, joined: Joined) -> None:
+    """The median, or the tail, or answers that never came: the branch's tail lies among the timeouts then."""
+    told = []
+    for median, slow_of, slow in ((20_000, 50, 2_000), (10_000, 20, 40_000), (10_000, 20, None)):
+        aggregate, rng = ServiceAggregate.empty(), random.Random(5)
+        for number in range(2_000):
+            base = answer(path="/things", latency_us=int(rng.gauss(10_000, 500)))
+            after = answer(path="/things", latency_us=int(rng.gauss(median, 500)))
+            if number % slow_of == 0:
+                unanswered = answer(path="/things", status=504, latency_us=15_000_000, local_reason=TIMEOUT)
+                after = answer(path="/things", latency_us=slow) if slow is not None else unanswered
+            aggregate.add(joined(base, after, base, pair=str(number)))
+        document = report(aggregate)
+        assert only(document)["latency"]["verdict"] == "slower"
+        told += [reason for reason in document["reasons"] if "slower" in reason]
+        assert all("nan" not in render(document, name).lower() for name in FORMATS)
+    assert [one.partition(" is slower: ")[2].partition(" times")[0] for one in told] == [
+        "median 1.99",
+        "p99 3.53",
+        "p99 at least 1313.22",
+    ]

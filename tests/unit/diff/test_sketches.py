@@ -74,6 +74,7 @@ def test_what_lies_beyond_moves_quantiles_and_is_no_figure_itself() -> None:
     low, high = censored.interval(0.5, 0.05) or (0, 0)
     assert low < 749 < (high or 0)
     assert censored.interval(0.9, 0.05) == (999, None)
+    assert Ranked(histogram, beyond=500, at_least=1_100).interval(0.9, 0.05) == (1_100, None)
     assert Ranked(histogram, doubtful=500).interval(0.5, 0.05) == (Ranked(histogram).interval(0.5, 0.05)[0], high)  # type: ignore[index]
     assert Ranked(Histogram(), beyond=500).interval(0.5, 0.05) is None
 

@@ -135,11 +135,16 @@ SLOW = latency(
     verdict="slower", effect={"p50": {"ratio": 1.417, "low": 1.2, "high": 1.61}, "p90": EFFECT, "p99": EFFECT}
 )
 
+TAIL = latency(
+    verdict="slower", effect={"p50": EFFECT, "p90": EFFECT, "p99": {"ratio": None, "low": 3.2, "high": None}}
+)
+
 
 @pytest.mark.parametrize(
     ("slow", "how"),
     [
         (SLOW, "median 1.42 times the control (1.20 to 1.61)"),
+        (TAIL, "p99 at least 3.20 times the control"),
         (latency(verdict="slower"), "than the control at some quantile"),
         (latency(spikes_verdict="different", spikes=31, reference_spikes=2), "31 spikes against 2 of the control"),
     ],
