@@ -72,7 +72,8 @@ class Durations:
 
     def add_log(self, log_duration: float) -> None:
         """Count one duration, given as its logarithm (see log_us)."""
-        self.histogram.add(_bin(log_duration))
+        bin_ = math.ceil(log_duration / _LOG_GAMMA)
+        self.histogram.add(bin_ if bin_ < _MAX_BIN else _MAX_BIN)
 
     def merge(self, other: "Durations") -> None:
         """Add another one's counts."""
@@ -136,7 +137,7 @@ def log_us(duration_us: int) -> float:
 
 def duration_bin(duration_us: int) -> int:
     """Return the bin of a duration in microseconds."""
-    return _bin(log_us(duration_us))
+    return min(math.ceil(log_us(duration_us) / _LOG_GAMMA), _MAX_BIN)
 
 
 def middle_ms(bin_: int) -> float:
@@ -166,7 +167,3 @@ def coarse(histograms: Sequence[Histogram], most: int) -> tuple[list[int], list[
         for bin_, number in histogram.bins.items():
             numbers[(bin_ - first) // width] += number
     return edges, counts
-
-
-def _bin(log_duration: float) -> int:
-    return min(math.ceil(log_duration / _LOG_GAMMA), _MAX_BIN)
