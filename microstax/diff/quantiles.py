@@ -73,7 +73,7 @@ class Durations:
     def add_log(self, log_duration: float) -> None:
         """Count one duration, given as its logarithm (see log_us)."""
         bin_ = math.ceil(log_duration / _LOG_GAMMA)
-        self.histogram.add(bin_ if bin_ < _MAX_BIN else _MAX_BIN)
+        self.histogram.add(min(bin_, _MAX_BIN))
 
     def merge(self, other: "Durations") -> None:
         """Add another one's counts."""
