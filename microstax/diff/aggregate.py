@@ -21,6 +21,7 @@ from microstax.diff.endpoint import EndpointAggregate
 from microstax.diff.features import features_of
 from microstax.diff.hashes import hash64
 from microstax.diff.latency import SPIKES_SHOWN
+from microstax.diff.moments import Moments
 from microstax.diff.rules import DEFAULT_RULES, Rules
 from microstax.diff.samples import REQUESTS
 from microstax.diff.templates import Templates
@@ -59,7 +60,17 @@ class Sides(NamedTuple):
 class ServiceAggregate:
     """Counts of one service by endpoint, and what was learned about its paths and arrays."""
 
-    __slots__ = ("_generation", "_unchecked", "array_keys", "endpoints", "shown", "templates", "told", "warm_up")
+    __slots__ = (
+        "_generation",
+        "_unchecked",
+        "array_keys",
+        "endpoints",
+        "moments",
+        "shown",
+        "templates",
+        "told",
+        "warm_up",
+    )
 
     def __init__(self, templates: Templates, array_keys: ArrayKeys) -> None:
         self.endpoints: dict[str, EndpointAggregate] = {}
@@ -69,6 +80,7 @@ class ServiceAggregate:
         self.shown: dict[tuple[str, Discrepancy], int] = {}
         self.told: dict[str, EndpointAggregate] = {}
         self.warm_up = WarmUp()
+        self.moments = Moments()
         self._unchecked = 0
 
     @classmethod
@@ -84,6 +96,7 @@ class ServiceAggregate:
         made = ServiceAggregate(self.templates.copy(), self.array_keys.fresh())
         made.shown = dict(self.shown)
         made.warm_up = self.warm_up.copy()
+        made.moments = self.moments.copy()
         made.told = {} if len(self.told) > ENDPOINTS else self.told.copy()
         made.told.update((name, endpoint.rest()) for name, endpoint in self.endpoints.items())
         return made
@@ -210,7 +223,14 @@ class ServiceAggregate:
         )
         latencies, cold = endpoint.latencies, self.warm_up.is_cold(name, rules.cold_pairs)
         if latencies.add(
-            triple.baseline, triple.branch, control, rules=rules, pair=triple.id, context=context, cold=cold
+            triple.baseline,
+            triple.branch,
+            control,
+            rules=rules,
+            pair=triple.id,
+            context=context,
+            cold=cold,
+            is_first=lambda ended_us: self.moments.is_first(name, ended_us),
         ):
             if any(may_show(SPIKE._replace(detail=str(number)), 0) for number in range(SPIKES_SHOWN)):
                 return True

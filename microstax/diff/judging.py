@@ -152,14 +152,17 @@ def _counts(endpoint: JudgedEndpoint, discrepancy: Discrepancy, tally: Tally) ->
 
 
 def _spike_counts(aggregate: EndpointAggregate) -> Counts:
-    """Spikes are counted against a reference in every pair that was measured warm, so they are calibrated always."""
-    spikes = aggregate.latencies.spikes
-    pairs = max(aggregate.latencies.warm.pairs, spikes.weight, 1)
+    """Spikes are counted against a reference in every pair that was measured warm, so they are calibrated always.
+
+    Those of one moment are one: what stood still for a second is no evidence of more than that.
+    """
+    latencies, spikes = aggregate.latencies, aggregate.latencies.spikes
+    pairs = max(latencies.warm.pairs, spikes.weight, 1)
     return Counts(
         pairs=pairs,
         triples=pairs,
-        branch_only=spikes.branch_only,
-        control_only=spikes.control_only,
+        branch_only=spikes.branch_only - latencies.crowd,
+        control_only=spikes.control_only - latencies.reference_crowd,
         both=0,
         alone=0,
         contexts=aggregate.contexts.estimate(),

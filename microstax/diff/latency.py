@@ -5,6 +5,7 @@ costs cancels), else the baseline. What is measured while processes and connecti
 """
 
 import math
+from collections.abc import Callable
 from typing import Final
 
 from microstax.diff.quantiles import Durations, Histogram, log_us
@@ -19,6 +20,9 @@ SPIKES_SHOWN: Final = 3
 """Examples of spikes."""
 _RATIO_BINS: Final = 1_000
 """Ratios beyond e^10 (22,026) are in the outermost bins."""
+
+IsFirst = Callable[[int | None], bool]
+"""(when the slow answer came, Unix microseconds): whether it is the first of its moment (see Moments)."""
 
 
 class Measured:
@@ -98,14 +102,16 @@ class Measured:
 class Latencies:
     """What is known about the latencies of one endpoint.
 
-    `warm` is what counts; `cold` are the first pairs of each worker (see WarmUp). Spikes are looked for among the warm.
+    `warm` is what counts; `cold` are the first pairs of each worker (see WarmUp). Spikes are looked for among the warm;
+    `crowd` and `reference_crowd` are those of the branch and of the reference that were not the first of their moment.
     """
 
-    __slots__ = ("cold", "spikes", "warm")
+    __slots__ = ("cold", "crowd", "reference_crowd", "spikes", "warm")
 
     def __init__(self) -> None:
         self.warm, self.cold = Measured(), Measured()
         self.spikes = Tally(SPIKES_SHOWN)
+        self.crowd = self.reference_crowd = 0
 
     def add(
         self,
@@ -117,6 +123,7 @@ class Latencies:
         pair: str,
         context: int,
         cold: bool = False,
+        is_first: IsFirst = lambda _: True,
     ) -> bool:
         """Count a pair; tell whether it is the example of a spike. Pairs without clocks are left out on all sides."""
         before, after = baseline.latency_us, branch.latency_us
@@ -127,7 +134,13 @@ class Latencies:
             self.cold.add(before, after, reference)
             return False
         self.warm.add(before, after, reference)
-        return self._add_spike(after, before if reference is None else reference, rules=rules, pair=pair, at=context)
+        if reference is None:
+            reference = before
+        if not (_is_spike(after, reference, rules) or _is_spike(reference, after, rules)):
+            return False
+        started = baseline.started_us
+        first = is_first(None if started is None else started + max(after, reference))
+        return self._add_spike(after, reference, pair=pair, at=context, first=first)
 
     def add_timeout(
         self, baseline: Exchange, branch: Exchange, control: Exchange | None, *, cold: bool = False
@@ -152,29 +165,34 @@ class Latencies:
         self.warm.merge(other.warm)
         self.cold.merge(other.cold)
         self.spikes.merge(other.spikes)
+        self.crowd += other.crowd
+        self.reference_crowd += other.reference_crowd
 
     def pack(self) -> Packed:
         """Return all as plain values."""
-        return [self.warm.pack(), self.cold.pack(), self.spikes.pack()]
+        return [self.warm.pack(), self.cold.pack(), self.spikes.pack(), [self.crowd, self.reference_crowd]]
 
     @classmethod
     def unpack(cls, packed: Packed) -> "Latencies":
         """Return what `pack` gave."""
-        warm, cold, spikes = items(packed, 3)
+        warm, cold, spikes, crowds = items(packed, 4)
         made = cls()
         made.warm, made.cold, made.spikes = Measured.unpack(warm), Measured.unpack(cold), Tally.unpack(spikes)
+        made.crowd, made.reference_crowd = map(count, items(crowds, 2))
         return made
 
-    def _add_spike(self, after: int, reference: int, *, rules: Rules, pair: str, at: int) -> bool:
+    def _add_spike(self, after: int, reference: int, *, pair: str, at: int, first: bool) -> bool:
         """Count who of the two was slow alone; under equal behaviour it is either with the same chance."""
-        if _is_spike(after, reference, rules):
-            self.spikes.add_branch(at)
-            if self.spikes.wants(0):
-                self.spikes.show(0, pair, (f"{reference / 1000:.1f} ms", f"{after / 1000:.1f} ms"))
-                return True
-        elif _is_spike(reference, after, rules):
+        if after < reference:
             self.spikes.add_control(at)
-        return False
+            self.reference_crowd += not first
+            return False
+        self.spikes.add_branch(at)
+        self.crowd += not first
+        if not self.spikes.wants(0):
+            return False
+        self.spikes.show(0, pair, (f"{reference / 1000:.1f} ms", f"{after / 1000:.1f} ms"))
+        return True
 
 
 def _ratio_bin(log_ratio: float) -> int:

@@ -34,12 +34,13 @@ class Comparison:
     The branch is compared with the control where most pairs have one, or enough. A timeout is longer than everything
     measured. Where the reference took longer too than the branch was ever given, it says nothing of the branch: such
     requests are unknown on both sides, and in no ratio. A control that is missing may have run into the same timeout,
-    so up to as many as the branch's are held possible at the upper ends of its intervals.
+    so up to as many as the branch's are held possible at the upper ends of its intervals. `crowds` are slow answers of
+    the branch and of its reference that came with others, and speak only once (see Moments).
     """
 
     __slots__ = ("_alpha", "_ratios", "baseline", "branch", "by_control", "control", "has_control")
 
-    def __init__(self, measured: Measured, alpha: float | None) -> None:
+    def __init__(self, measured: Measured, alpha: float | None, *, crowds: tuple[int, int] = (0, 0)) -> None:
         self._alpha = alpha
         pairs, controlled = measured.pairs, measured.to_control.total
         share = controlled / pairs if 0 < controlled <= pairs else 0.0
@@ -48,10 +49,15 @@ class Comparison:
         waited = _waited(measured)
         both = _unanswered_by_both(measured, waited)
         missing = min(max(pairs - controlled, 0), measured.timeouts)
-        self.baseline = Ranked(measured.baseline.histogram)
-        self.branch = Ranked(measured.branch.histogram, beyond=measured.timeouts, at_least=waited)
+        crowd, reference_crowd = crowds
+        self.baseline = Ranked(measured.baseline.histogram, crowd=reference_crowd)
+        self.branch = Ranked(measured.branch.histogram, beyond=measured.timeouts, at_least=waited, crowd=crowd)
         self.control = Ranked(
-            measured.control.histogram, beyond=round(both * share), doubtful=round(missing * share), at_least=waited
+            measured.control.histogram,
+            beyond=round(both * share),
+            doubtful=round(missing * share),
+            at_least=waited,
+            crowd=reference_crowd,
         )
         ratios, part = (measured.to_control, share) if self.by_control else (measured.to_baseline, 1 - share)
         self._ratios = Ranked(ratios, beyond=round(max(measured.timeouts - both, 0) * part))

@@ -40,7 +40,8 @@ def latency_report(latencies: Latencies, policy: Policy, spikes: Verdict, *, end
     warm = latencies.warm
     is_enough = warm.pairs + warm.timeouts >= max(policy.min_pairs, 1)
     shown = warm if is_enough else latencies.everything()
-    compared = Comparison(shown, policy.error / max(endpoints, 1) if is_enough else None)
+    alpha = policy.error / max(endpoints, 1) if is_enough else None
+    compared = Comparison(shown, alpha, crowds=(latencies.crowd, latencies.reference_crowd))
     effects = compared.effects()
     baseline, branch, control = (
         compared.ranges(side) for side in (compared.baseline, compared.branch, compared.control)

@@ -93,17 +93,19 @@ class Ranked:
     """A histogram in ascending order, to ask for quantiles; they are returned as bins.
 
     `beyond` values more are known to be larger than all of it (censored), and up to `doubtful` more may be; they are
-    not below the bin `at_least`, where that is known.
+    not below the bin `at_least`, where that is known. The largest `crowd` of it are no evidence of a large quantile:
+    the lower ends of intervals are those without them.
     """
 
-    __slots__ = ("_bins", "_doubtful", "_least_beyond", "_upto", "total")
+    __slots__ = ("_bins", "_crowd", "_doubtful", "_least_beyond", "_upto", "total")
 
     def __init__(
-        self, histogram: Histogram, *, beyond: int = 0, doubtful: int = 0, at_least: int | None = None
+        self, histogram: Histogram, *, beyond: int = 0, doubtful: int = 0, at_least: int | None = None, crowd: int = 0
     ) -> None:
         self._bins = sorted(histogram.bins)
         self._upto = list(accumulate(histogram.bins[bin_] for bin_ in self._bins))
         self._doubtful = doubtful
+        self._crowd = crowd
         self._least_beyond = max([*self._bins[-1:], *(() if at_least is None else (at_least,))], default=None)
         self.total = histogram.total + beyond
 
@@ -120,6 +122,8 @@ class Ranked:
         least, most = rank_bounds(self.total, share, alpha), rank_bounds(self.total + self._doubtful, share, alpha)
         if least is None or most is None:
             return None
+        if self._crowd:
+            least = rank_bounds(max(self.total - self._crowd, 0), share, alpha) or (0, 0)
         low = self._at(least[0])
         low = self._least_beyond if low is None else low
         return None if low is None else (low, self._at(most[1]))

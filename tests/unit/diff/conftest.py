@@ -31,7 +31,7 @@ def answer(
         overlay="branch",
         request=Request(method=method, path=path, authority="shop.test", headers=(("accept", "*/*"),)),
         response=Response(status=status, headers=headers, body=data, **response),
-        started_us=0,
+        started_us=None,
         latency_us=latency_us,
     )
 

@@ -43,7 +43,7 @@ def _exchange(number: int, side: Side, rng: random.Random) -> Exchange:
         overlay=None if side is Side.BASELINE else "selftest",
         request=Request(method="GET", path=f"/products/{number % 50}", authority="shop", headers=()),
         response=Response(status=200 if found else 404, headers=headers, body=json.dumps(body).encode()),
-        started_us=1_700_000_000_000_000 + number * 1000,
+        started_us=1_700_000_000_000_000 + number * 1_000_000,
         latency_us=3000 + rng.randrange(600),
     )
 
