@@ -6,7 +6,6 @@ counted as a discrepancy of its own, with its own noise.
 """
 
 import math
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from microstax.diff.formats import CLOCKS, format_of_number, format_of_text
@@ -17,7 +16,8 @@ LENGTH_CLASS: Final = "length_class"
 SIGN: Final = "sign"
 MAGNITUDE: Final = "magnitude"
 SHIFT: Final = "shift"
-_CACHED_LENGTH: Final = 24
+_REMEMBERED: Final = 2_048
+_REMEMBERED_LENGTH: Final = 24
 """Longer texts are tokens that do not come again."""
 
 
@@ -35,20 +35,21 @@ class Signature(NamedTuple):
     magnitude: int | None = None
 
 
-_NOT_FINITE: Final = Signature("not_finite")
+_KNOWN: Final[dict[type, dict[Any, Signature]]] = {int: {}, float: {}, str: {}}
+"""The signatures of values seen before, by type: 1 and 1.0 are equal and have different ones."""
+_OTHERS: Final[dict[type, Signature]] = {NotFinite: Signature("not_finite")}
 _TEXTUAL_BODY: Final = "body"
 
 
 def signature_of(value: Any) -> Signature | None:
     """Return the signature of a parsed JSON value or of a whole body (bytes); None for what has none."""
     kind = type(value)
-    if kind is float or kind is int:
-        return _of_number(value)
-    if kind is str:
-        return _cached_text(value) if len(value) <= _CACHED_LENGTH else _of_text(value)
-    if kind is bytes:
-        return Signature(_TEXTUAL_BODY, len(value).bit_length())
-    return _NOT_FINITE if kind is NotFinite else None
+    known = _KNOWN.get(kind)
+    if known is None:
+        return Signature(_TEXTUAL_BODY, len(value).bit_length()) if kind is bytes else _OTHERS.get(kind)
+    if kind is str and len(value) > _REMEMBERED_LENGTH:
+        return _of_text(value)
+    return known.get(value) or _remember(known, value)
 
 
 def aspects(base: Signature, other: Signature) -> tuple[tuple[str, str], ...]:
@@ -68,15 +69,18 @@ def aspects(base: Signature, other: Signature) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def _remember(known: dict[Any, Signature], value: Any) -> Signature:
+    if len(known) >= _REMEMBERED:
+        known.clear()
+    made = known[value] = _of_text(value) if type(value) is str else _of_number(value)
+    return made
+
+
 def _of_text(text: str) -> Signature:
     found = format_of_text(text)
     return Signature(found, None if found in CLOCKS else len(text).bit_length())
 
 
-_cached_text = lru_cache(maxsize=2048)(_of_text)
-
-
-@lru_cache(maxsize=2048, typed=True)
 def _of_number(value: float) -> Signature:
     found = format_of_number(value)
     if found in CLOCKS:

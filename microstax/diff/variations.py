@@ -5,6 +5,7 @@ pairs that are shown.
 """
 
 from collections.abc import Collection  # a property of the class at run time
+from functools import lru_cache
 from typing import Any, Final
 
 from microstax.diff.clocks import is_reading
@@ -16,7 +17,7 @@ from microstax.diff.signatures import Signature, aspects, signature_of
 from microstax.model.difference import BodyDifference, BodyKind, HeaderDifference, HeaderKind, ValueDifference
 from microstax.model.paths import ROOT
 
-MOST_PAIRS: Final = 4
+MOST_PAIRS: Final = 2
 """Of one place in one pair of answers: the first elements of an array that differ."""
 
 _Signed = tuple[Any, Any, Signature | None, Signature | None]
@@ -44,7 +45,7 @@ class Variation:
     @classmethod
     def of_value(cls, path: str, base: Any, other: Any) -> "Variation":
         """Return what differs at a path of a JSON body; more elements of the place can be added to `pairs`."""
-        return cls(Discrepancy(VALUE, VALUE, path), base, other)
+        return cls(_value_at(path), base, other)
 
     @classmethod
     def of_header(cls, name: str, base: str, other: str) -> "Variation":
@@ -150,6 +151,11 @@ class Variation:
                 if before is None or before.format not in CLOCKS or not _are_near(base, other, before, after):
                     speaking.append((base, other, before, after))
         return speaking
+
+
+@lru_cache(maxsize=4096)
+def _value_at(path: str) -> Discrepancy:
+    return Discrepancy(VALUE, VALUE, path)
 
 
 def _are_near(base: Any, other: Any, before: Signature, after: Signature | None) -> bool:

@@ -25,10 +25,12 @@ from microstax.worker.ledger import Ledger
 CHUNK_PAIRS = 100
 READ = 10
 """One in so many chunks is read from its bytes."""
+PAIR_US = 100
+"""From one request to the next: what is remembered for a time must be forgotten."""
 DELTA_PAIRS = 5_000
-"""What a worker has for a delta twice a second at 10,000 pairs a second."""
+"""What a worker has for a delta twice a second then."""
 REPORTED_PAIRS = 500_000
-_EPOCH_S = 1_795_503_600
+_BEGUN_US = 1_795_503_600_000_000
 _JSON = (("content-type", "application/json"),)
 _LETTERS = str.maketrans("0123456789abcdef", "bcdfghjklmnpqrst")
 _VERBS = ("GET", "PUT", "POST")
@@ -56,11 +58,11 @@ def measure(pairs: int, *, every: int = REPORTED_PAIRS) -> Iterator[Measured]:
     begun = time.monotonic()
     for at in range(0, pairs, CHUNK_PAIRS):
         traffic = [_exchanges(number, rng) for number in range(at, min(at + CHUNK_PAIRS, pairs))]
-        for command in _commands(traffic, collector, at=at):
-            ledger.take(command, at_ms=at)
+        for command in (*_commands(traffic, collector, at=at), *collector.tick(at * PAIR_US)):
+            ledger.take(command, at_ms=at * PAIR_US // 1000)
         fed = at + len(traffic)
         if fed % DELTA_PAIRS == 0 or fed == pairs:
-            _report(ledger, merged, at_ms=at)
+            _report(ledger, merged, at_ms=at * PAIR_US // 1000)
         if fed % every == 0 or fed == pairs:
             gc.collect()
             yield Measured(
@@ -75,7 +77,7 @@ def _commands(traffic: list[list[Exchange]], collector: Collector, *, at: int) -
     """Return what is captured of the traffic: one chunk in READ from its bytes, the others as if they had been read."""
     if at // CHUNK_PAIRS % READ == 0:
         data = delimited(tap_trace(one) for exchanges in traffic for one in exchanges)
-        return collector.feed(Chunk(1, data, at), now_us=at)
+        return collector.feed(Chunk(1, data, _BEGUN_US + at * PAIR_US), now_us=at * PAIR_US)
     return [
         Paired(
             Triple(id=base.id, service="catalog", overlay="shadow-test", baseline=base, branch=branch, control=control)
@@ -108,7 +110,7 @@ def _exchanges(at: int, rng: random.Random) -> list[Exchange]:
             id=f"id-{at}",
             request=request,
             response=_answer(name, at % 3, rng),
-            started_us=1_000_000 * _EPOCH_S + at,
+            started_us=_BEGUN_US + at * PAIR_US,
             latency_us=rng.randrange(1_000, 90_000),
         )
         for side in Side

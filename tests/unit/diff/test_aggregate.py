@@ -18,7 +18,8 @@ from microstax.model.exchange import Exchange, NotCompared, Side, Triple
 Answer = Callable[..., Exchange]
 Joined = Callable[..., Triple]
 
-FORMS = [0, 17, -2.5, 1_795_503_600, "", "words", "0a097c976bf46c697d2caf82eeeacbe2", "jo@shop.test", None]
+FORMS = [0, 17, -2.5, "", "words", None]
+"""No more pairs of formats than a tally tells apart."""
 SIDES = st.integers(0, len(FORMS) - 1)
 PAIRS = st.lists(
     st.tuples(
@@ -39,7 +40,7 @@ def triple(answer: Answer, joined: Joined, pair: Any, name: str) -> Triple:
             {"v": FORMS[value], f"k{value % 3}": [value, {"id": value}]},
             path=path,
             latency_us=latency * (value + 1),
-            headers=(("content-type", "application/json"), ("x-form", str(FORMS[value]))),
+            headers=(("content-type", "application/json"), ("x-form", type(FORMS[value]).__name__)),
         )
         for value in (base, branch, control)
         if value is not None
@@ -148,7 +149,7 @@ def test_what_no_worker_makes_is_refused_or_read_but_never_an_error_of_another_k
     answer: Answer, joined: Joined, data: st.DataObject
 ) -> None:
     """One node of the content is another, and the hash fits: damage of memory, or somebody who wants to do harm."""
-    pairs = [("/things/1", 0, 1, 2, 5), ("/things/1", 5, 6, None, 5), ("/other", 1, 2, 3, 90_000)]
+    pairs = [("/things/1", 0, 1, 2, 5), ("/things/1", 4, 3, None, 5), ("/other", 1, 2, 3, 90_000)]
     content = unordered(counted(answer, joined, pairs, "p").to_bytes())
     holder, at = data.draw(st.sampled_from(nodes(content)), "place")
     holder[at] = data.draw(HOSTILE, "value")
