@@ -21,18 +21,19 @@ _READ: Final = 4_096
 """Characters that are looked at: what a text is shows in its beginning."""
 _DIGITS_OF_EPOCHS: Final = range(10, 20)
 _UUID: Final = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_MIXED: Final = r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])"
 _LOCAL: Final = r"\d{4}-\d\d-\d\d[Tt\ ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?"
 _FORMATS: Final = re.compile(
     rf"""
-      (?P<uuid>{_UUID})
+      (?P<hex>{_MIXED}(?:[0-9a-f]{{16,}}|[0-9A-F]{{16,}}))
+    | (?P<uuid>{_UUID})
+    | (?P<short_hex>{_MIXED}(?:[0-9a-f]{{8,15}}|[0-9A-F]{{8,15}}))
     | (?P<integer>[+-]?\d+)
     | (?P<decimal>[+-]?(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<rfc3339>{_LOCAL}(?:[Zz]|[+-]\d\d:?\d\d))
     | (?P<local_time>{_LOCAL})
     | (?P<http_date>[A-Z][a-z]{{2}},\ \d\d\ [A-Z][a-z]{{2}}\ \d{{4}}\ \d\d:\d\d:\d\d\ GMT)  # RFC 9110, 5.6.7
     | (?P<date>\d{{4}}-\d\d-\d\d)
-    | (?P<hex>(?=\D*\d)(?:[0-9a-f]{{16,}}|[0-9A-F]{{16,}}))
-    | (?P<short_hex>(?=\D*\d)(?:[0-9a-f]{{8,15}}|[0-9A-F]{{8,15}}))
     | (?P<jwt>eyJ[\w-]+\.[\w-]+\.[\w-]*)
     | (?P<ulid>[0-7][0-9A-HJKMNP-TV-Z]{{25}})
     | (?P<base64>(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?:[A-Za-z0-9+/]{{20,}}|[A-Za-z0-9_-]{{20,}})={{0,2}})

@@ -31,14 +31,14 @@ class Variation:
     `lasting`, if set, are the discrepancies that were found again; aspects that are not among them do not count.
     """
 
-    __slots__ = ("_growth", "_is_measured", "_speaking", "body", "discrepancy", "lasting", "pairs")
+    __slots__ = ("_growth", "_is_measured", "_signed", "body", "discrepancy", "lasting", "pairs")
 
     def __init__(self, discrepancy: Discrepancy, base: Any, other: Any, body: BodyKind | None = None) -> None:
         self.discrepancy = discrepancy
         self.pairs = [(base, other)]
         self.body = body
         self.lasting: Collection[Discrepancy] | None = None
-        self._speaking: list[_Signed] | None = None
+        self._signed: list[_Signed] | None = None
         self._growth: float | None = None
         self._is_measured = False
 
@@ -60,7 +60,7 @@ class Variation:
     @property
     def is_reading(self) -> bool:
         """Tell whether all of it is nothing but two readings of a clock."""
-        return not self._sign()
+        return all(_is_reading(*signed) for signed in self._sign())
 
     def aspects(self) -> Collection[Discrepancy]:
         """Return the discrepancies of their own in which the signatures of any of the values differ."""
@@ -78,7 +78,7 @@ class Variation:
 
     def form(self) -> str:
         """Return the formats of the two sides, `uuid>uuid`; `none` for what has no format."""
-        _, _, before, after = self._first()
+        _, _, before, after = self._sign()[0]
         return f"{before.format if before else 'none'}>{after.format if after else 'none'}"
 
     def growth(self) -> float | None:
@@ -135,22 +135,18 @@ class Variation:
         return ValueDifference(self.discrepancy.place, before, after)
 
     def _first(self) -> _Signed:
-        said = self._sign()
-        if said:
-            return said[0]
-        base, other = self.pairs[0]
-        return base, other, signature_of(base), signature_of(other)
+        signed = self._sign()
+        said = signed if len(signed) == 1 else [one for one in signed if not _is_reading(*one)]
+        return said[0] if said else signed[0]
 
     def _sign(self) -> "list[_Signed]":
-        """Return those of the pairs, with their signatures, that are more than two readings of a clock."""
-        speaking = self._speaking
-        if speaking is None:
-            speaking = self._speaking = []
-            for base, other in self.pairs:
-                before, after = signature_of(base), signature_of(other)
-                if before is None or before.format not in CLOCKS or not _are_near(base, other, before, after):
-                    speaking.append((base, other, before, after))
-        return speaking
+        """Return the pairs with their signatures."""
+        signed = self._signed
+        if signed is None:
+            signed = self._signed = [
+                (base, other, signature_of(base), signature_of(other)) for base, other in self.pairs
+            ]
+        return signed
 
 
 @lru_cache(maxsize=4096)
@@ -158,8 +154,10 @@ def _value_at(path: str) -> Discrepancy:
     return Discrepancy(VALUE, VALUE, path)
 
 
-def _are_near(base: Any, other: Any, before: Signature, after: Signature | None) -> bool:
-    return after is not None and before.format == after.format and is_reading(base, other, before.format)
+def _is_reading(base: Any, other: Any, before: Signature | None, after: Signature | None) -> bool:
+    if before is None or before.format not in CLOCKS or after is None or before.format != after.format:
+        return False
+    return is_reading(base, other, before.format)
 
 
 def _described(data: bytes) -> str:
