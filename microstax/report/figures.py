@@ -84,8 +84,8 @@ def duration(minutes: float) -> str:
 
 
 def more(needs: int | None, minutes: float | None) -> str:
-    """Return `about 1,200 more requests, 6 minutes at the current rate`; empty where it is not known."""
+    """Return `about 1,200 more requests, 6 minutes at the rate so far`; empty where it is not known."""
     if not needs:
         return ""
-    time = f", {duration(minutes)} at the current rate" if minutes is not None else ""
+    time = f", {duration(minutes)} at the rate so far" if minutes is not None else ""
     return f"about {counted(needs, 'more request')}{time}"

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from microstax.errors import EXIT_DIFFERENT, EXIT_DONE, EXIT_UNDECIDED
 from microstax.model.report import EndpointReport, ExpectedReport, IgnoredRule, Judged, Latency, ReportDocument
+from microstax.report.figures import more
 from microstax.report.text import visible
 
 DIFFERENT: Final = "different"
@@ -155,11 +156,8 @@ def _doubt(document: ReportDocument, endpoints: list[_Endpoint]) -> str:
 
 
 def _needs(report: EndpointReport) -> str:
-    if not report["needs"]:
-        return ""
-    minutes = report["needs_minutes"]
-    long = "" if minutes is None else f" ({max(minutes, 0.1):,.1f} minutes)"
-    return f", about {report['needs']:,} more are needed{long}"
+    needed = more(report["needs"], report["needs_minutes"])
+    return f", {needed}" if needed else ""
 
 
 def _passed(document: ReportDocument, endpoints: list[_Endpoint]) -> str:

@@ -70,7 +70,7 @@ def test_a_wait_of_days() -> None:
 @pytest.mark.parametrize(
     ("needs", "minutes", "shown"),
     [
-        (1200, 6.2, "about 1,200 more requests, 6 minutes at the current rate"),
+        (1200, 6.2, "about 1,200 more requests, 6 minutes at the rate so far"),
         (1, None, "about 1 more request"),
         (None, None, ""),
         (0, 0.0, ""),

@@ -110,7 +110,8 @@ def test_doubt_says_where_and_how_long() -> None:
         endpoint("GET /c", pairs=9_000),
     ]
     assert said(document("undecided", *open_ends)) == (
-        "failed: undecided: catalog GET /b after 40 pairs, about 1,060 more are needed (2.5 minutes) (and 1 more)"
+        "failed: undecided: catalog GET /b after 40 pairs, about 1,060 more requests, 2 minutes at the rate so far "
+        "(and 1 more)"
     )
     waiting = document("undecided", expected=[{**EXTRA, "verdict": "undecided"}])
     assert said(waiting) == "failed: undecided: expected and not seen yet: catalog extra $.discount (microstax.yaml:2)"

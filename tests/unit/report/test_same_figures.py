@@ -21,7 +21,7 @@ FINDING = re.compile(
     r"(?:, e-value (?:10\^(?P<evidence>[\d.]+)|(?P<e_value>[\d.]+)))?"
     r"(?:, excess (?P<excess>-?[\d.]+)%(?:, at most (?P<excess_high>-?[\d.]+)%)?)?"
     r"(?:, about (?P<needs>[\d,]+) more requests?"
-    r"(?:, (?P<needs_minutes>under a minute|[\d.,]+ \w+) at the current rate)?)?"
+    r"(?:, (?P<needs_minutes>under a minute|[\d.,]+ \w+) at the rate so far)?)?"
     rf"[,|\s]+(?:pair )?(?P<pair>{PAIR})"
 )
 NOISE = re.compile(r"(?P<where>\$\S+) \((?P<count>[\d,]+) times? \((?P<rate>[\d.]+)%\), noise (?P<noise>[\d.]+)%\)")
