@@ -11,10 +11,10 @@ from typing import Final
 from microstax.model.report import EndpointReport, ReportDocument
 from microstax.report import declared, latencies, summary
 from microstax.report.figures import counted, number
-from microstax.report.findings import Finding
+from microstax.report.findings import DECLARED, Finding
 from microstax.report.groups import clusters, noise
 from microstax.report.markdown_text import code, escaped
-from microstax.report.ranking import ranked
+from microstax.report.ranking import ranked, standing
 from microstax.report.text import visible
 
 LIMIT: Final = 60_000
@@ -32,8 +32,8 @@ def render_markdown(document: ReportDocument) -> str:
     quiet = [one for one in ranked(document) if summary.is_quiet(one[1])]
     blocks = [_folded(_title(service, endpoint), _endpoint(endpoint)) for service, endpoint in loud]
     if quiet:
-        blocks.append(_folded(f"{counted(len(quiet), 'endpoint')} the same", _same(quiet)))
-    start = [*_head(document), *_overview(loud, len(quiet)), *_declared(document)]
+        blocks.append(_folded(f"{counted(len(quiet), 'endpoint')} the same{_declared_too(quiet)}", _same(quiet)))
+    start = [*_head(document), *_overview(loud, quiet), *_declared(document)]
     parts = ["\n".join([*start, *_folded("Coverage, noise and policy", _table(("", ""), _facts(document)))])]
     left = LIMIT - _SHORT - len(parts[0])
     for index, block in enumerate("\n".join(lines) for lines in blocks):
@@ -60,15 +60,22 @@ def _facts(document: ReportDocument) -> list[tuple[str, str]]:
     return [(f"**{name}**", escaped(value)) for name, value in summary.facts(document)]
 
 
-def _overview(loud: Sequence[tuple[str, EndpointReport]], quiet: int) -> Iterator[str]:
+def _overview(loud: Sequence[tuple[str, EndpointReport]], quiet: Sequence[tuple[str, EndpointReport]]) -> Iterator[str]:
     """Yield a row an endpoint that is worth a look, and how many are not."""
     if loud:
         headers = ("Service", "Endpoint", "Verdict", "Pairs", "Affected", "What")
         yield from _table(headers, [_overview_row(*one) for one in loud[:_ROWS]])
         yield ""
     rest = [f"{number(len(loud) - _ROWS)} more like these"] if len(loud) > _ROWS else []
-    rest += [f"{counted(quiet, 'endpoint')} {'is' if quiet == 1 else 'are'} the same"] if quiet else []
+    if quiet:
+        be = "is" if len(quiet) == 1 else "are"
+        rest.append(f"{counted(len(quiet), 'endpoint')} {be} the same{_declared_too(quiet)}")
     yield from [f"{'; '.join(rest)}.", ""] if rest else []
+
+
+def _declared_too(quiet: Sequence[tuple[str, EndpointReport]]) -> str:
+    """Return what `the same` leaves out where a declared change is among what nobody has to look at."""
+    return " or as expected" if any(standing(endpoint) == DECLARED for _, endpoint in quiet) else ""
 
 
 def _overview_row(service: str, endpoint: EndpointReport) -> tuple[str, ...]:

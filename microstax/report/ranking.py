@@ -22,7 +22,7 @@ def standing(endpoint: EndpointReport) -> str:
         return "different"
     if is_slower(endpoint):
         return "slower"
-    return DECLARED if DECLARED in labels else endpoint["verdict"]
+    return DECLARED if DECLARED in labels and endpoint["verdict"] in {"same", "different"} else endpoint["verdict"]
 
 
 def is_slower(endpoint: EndpointReport) -> bool:

@@ -85,3 +85,11 @@ def test_endpoints_that_are_the_same_share_one_table() -> None:
     text = render_markdown(documents.same())
     assert "<details><summary>3 endpoints the same</summary>" in text
     assert "3 endpoints are the same." in text
+
+
+def test_what_was_expected_is_not_called_the_same() -> None:
+    document = documents.same()
+    found = documents.judged("different", 9, pair=1, expected=True)
+    assert "are the same.\n" in render_markdown(document)
+    document["services"][0]["endpoints"][0]["status"] = [documents.status(200, 404, 0, found)]
+    assert "are the same or as expected.\n" in render_markdown(document)
