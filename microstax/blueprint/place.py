@@ -82,13 +82,15 @@ class Place:
         if not isinstance(self.node, Scalar):
             self.fail(f"{what} must be a word or a text, not {self._kind()}.")
         if self.is_null() or not self.node.text:
-            self.fail(f"{what} is empty: write a value, or '\"\"' if an empty one is meant.")
+            self.fail(f"{what} is empty: write a value.")
         return self._without_nul(self.node.text)
 
     def value(self, *, what: str) -> str:
         """Return a scalar as it is written; unlike `text`, a quoted empty one is allowed."""
         if isinstance(self.node, Scalar) and not self.node.plain and not self.node.text:
             return ""
+        if self.is_null():
+            self.fail(f"{what} is empty: write a value, or '\"\"' if an empty one is meant.")
         return self.text(what=what)
 
     def name(self, *, what: str) -> str:

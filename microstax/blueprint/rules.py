@@ -94,7 +94,10 @@ def _where(place: Place, fields: _Fields, *, what: str) -> dict[str, str]:
 def _text(place: Place, fields: _Fields, name: str, *, why: str) -> str:
     if name not in fields:
         place.fail(f"{name!r} is missing: {why}.")
-    return _short(fields[name], name)
+    text = _short(fields[name], name)
+    if text.isspace():
+        fields[name].fail(f"{name} is empty: {why}.")
+    return text
 
 
 def _short(place: Place, what: str) -> str:

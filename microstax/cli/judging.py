@@ -1,5 +1,6 @@
 """How a report is to be judged: how sure, and by which rules of the user's."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 RULES: Final = "microstax.yaml"
 """The file that is used where it is there and nobody says otherwise."""
+MOST_PAIRS: Final = 10**12
+"""More than any endpoint will ever have; what is beyond a 64-bit integer could not even be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,7 @@ def judging(
 ) -> Judging:
     """Return what the options say, with the file of rules read. Raises UsageError, InvalidFileError."""
     return Judging(
-        min_pairs=min_pairs,
+        min_pairs=min(min_pairs, MOST_PAIRS),
         alpha=alpha or 0.0,
         tolerance=tolerance or 0.0,
         rules=rules_file(settings, rules, no_rules=no_rules),
@@ -85,8 +88,13 @@ def rules_file(settings: Settings, rules: str | None, *, no_rules: bool) -> "Sou
     """Return the file of rules, None for none; tell a person which one it is."""
     if rules is not None and no_rules:
         raise UsageError("--rules and --no-rules exclude each other: give one of them.")
-    if no_rules or (rules is None and not Path(RULES).is_file()):
+    if no_rules or (rules is None and not _is_here()):
         return None
     found = read_source(rules or RULES, option="--rules", what="file of rules")
     settings.say(f"Rules: {found.name}")
     return found
+
+
+def _is_here() -> bool:
+    """Tell whether the folder has a file of rules; a link that leads nowhere is one that cannot be read, not none."""
+    return os.path.lexists(RULES) and not Path(RULES).is_dir()

@@ -139,6 +139,24 @@ def where(rule: Any) -> dict[str, str]:
     return {name: getattr(rule, name) for name in ("service", "endpoint", "path", "kind")}
 
 
+async def test_a_link_that_leads_nowhere_is_not_taken_for_no_rules(cli: Any, management: Any, document: Any) -> None:
+    management.on(methods.GET_REPORT, v1.GetReportResponse(document=json.dumps(document).encode()))
+    Path(cli.state, "microstax.yaml").symlink_to("microstax.yaml")
+    ended = await cli("env", "diffs", "n")
+    assert (ended.code, ended.out, management.requests) == (2, "", [])
+    assert ended.err == "Error: microstax.yaml: cannot be read (Too many levels of symbolic links).\n"
+
+
+async def test_no_suggestion_says_whether_that_may_change(cli: Any, management: Any, document: Any) -> None:
+    for service in document["services"]:
+        for report in service["endpoints"]:
+            report.update(verdict="undecided", shape=[], values=[], headers=[])
+    management.on(methods.GET_REPORT, v1.GetReportResponse(document=json.dumps(document).encode()))
+    ended = await cli("ignore", "suggest", "n")
+    assert parse_rules(ended.out, file="f").ignore == ()
+    assert "undecided, and what may still turn out to differ is not hidden." in ended.err
+
+
 @pytest.mark.parametrize("words", [("env", "diffs", "n", "--rules"), ("ignore", "suggest", "--pairs-file")])
 async def test_shells_complete_the_files(cli: Any, words: tuple[str, ...]) -> None:
     asked = {"_MICROSTAX_COMPLETE": "bash_complete", "COMP_WORDS": f"microstax {' '.join(words)} mi"}

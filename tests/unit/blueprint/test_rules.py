@@ -100,6 +100,11 @@ WRONG = [
     ("ignore:\n- {path: $.a}", "line 2: ignore[0]: 'reason' is missing: why this may differ."),
     ("ignore:\n- {path: $.a, reason: why}", "line 2: ignore[0]: 'owner' is missing: who to ask about it."),
     (
+        "ignore:\n- {path: $.a, reason: ' ', owner: a}",
+        "line 2: ignore[0].reason: reason is empty: why this may differ.",
+    ),
+    ("ignore:\n- {path: $.a, reason: a, owner: ''}", "line 2: ignore[0].owner: owner is empty: write a value."),
+    (
         f"ignore:\n- {{path: $.a, {MEANT}}}",
         "'expires' is missing: the last day of this rule, like 2027-03-01, or never.",
     ),
