@@ -44,7 +44,10 @@ def check_idle(given: Mapping[str, object], *, disable: bool) -> None:
 @click.option("--disable", is_flag=True, help="Stop mirroring; what was found stays.")
 @click.option("--sample", type=share, metavar="SHARE", help="Mirror this share of requests [default: 100%].")
 @click.option(
-    "--max-rps", type=click.IntRange(min=1), metavar="N", help="At most N pairs a second a service [default: 200]."
+    "--max-rps",
+    type=click.IntRange(min=1, max=1_000_000),
+    metavar="N",
+    help="At most N pairs a second a service [default: 200].",
 )
 @click.option("--methods", type=methods_list, metavar="LIST", help="Methods to mirror [default: GET,HEAD,OPTIONS].")
 @click.option("--unsafe-methods", is_flag=True, help="Accept methods that change data; the branch runs them too.")

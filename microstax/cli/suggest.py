@@ -29,7 +29,7 @@ DAYS: Final = 90
     None,
     "suggest",
     examples=[
-        "microstax ignore suggest shadow-test > microstax.yaml",
+        "microstax ignore suggest shadow-test > suggested.yaml",
         "microstax ignore suggest shadow-test --owner team-catalog --expires 2027-03-01",
         "microstax ignore suggest --pairs-file pairs.msgpack -o json",
     ],
@@ -99,7 +99,16 @@ def _suggest(settings: Settings, ask: "Ask", asked: Judging, *, owner: str, expi
     else:
         click.echo(as_yaml(found, document), nl=False)
     if not found:
-        settings.say("There is no noise that a rule could hide.")
+        settings.write(_why_none(document))
+
+
+def _why_none(document: "ReportDocument") -> str:
+    """Return the sentence for a report without noise that a rule could hide."""
+    waiting = sum(report["verdict"] == "undecided" for one in document["services"] for report in one["endpoints"])
+    if not waiting:
+        return "No rule is suggested: there is no noise that one could hide."
+    endpoints = "1 endpoint is" if waiting == 1 else f"{waiting:,} endpoints are"
+    return f"No rule is suggested: {endpoints} undecided, and what may still turn out to differ is not hidden."
 
 
 def _of_file(file: str, asked: Judging) -> "ReportDocument":

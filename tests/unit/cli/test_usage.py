@@ -17,7 +17,7 @@ WRONG = [
     ("env shadow x --enable --disable", "--enable and --disable exclude each other: give one of them."),
     ("env shadow x --enable --sample 200%", "'200%' is no share: write 25% or 0.25"),
     ("env shadow x --enable --max-body huge", "'huge' is no size: write bytes or a unit, like 4096, 64KiB or 1MB."),
-    ("env shadow x --enable --max-rps 0", "0 is not in the range x>=1."),
+    ("env shadow x --enable --max-rps 0", "0 is not in the range 1<=x<=1000000."),
     ("env shadow x --enable --control twin", "'twin' is not one of 'copy', 'self', 'none'."),
     ("env shadow x --disable --sample 5%", "--sample says how to mirror and has no meaning with --disable"),
     ("env diffs", "Missing argument 'NAME'."),
