@@ -11,10 +11,10 @@ from microstax.selftest.reading import findings
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 AT_ONCE = 4
-PAIRS = 600
+PAIRS = 700
 RATE = 200.0
-MORE = ("discount=30", "recommendations=18")
-"""One fault hits only a tenth of the former; a latency is called from a hundred pairs on."""
+MORE = ("discount=30", "recommendations=30")
+"""One fault hits only a tenth of the former; a latency is called from a hundred warm pairs on."""
 NAMES = list(FAULTS)
 
 
