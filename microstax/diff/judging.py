@@ -1,7 +1,7 @@
 """From aggregates to judged discrepancies: what is asked about each endpoint, and all answers in one family."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from microstax.diff.aggregate import ServiceAggregate
@@ -113,7 +113,7 @@ def judge_all(
             )
             for discrepancy, tally in tallies
         ]
-        endpoint.spikes = next(judgements)
+        endpoint.spikes = _with_crowd(next(judgements), endpoint.aggregate, policy)
     return Family(endpoints, len(family))
 
 
@@ -149,6 +149,14 @@ def _counts(endpoint: JudgedEndpoint, discrepancy: Discrepancy, tally: Tally) ->
         hottest=tally.hottest,
         two_sided=discrepancy.kind == SHIFT,
     )
+
+
+def _with_crowd(judgement: Judgement, aggregate: EndpointAggregate, policy: Policy) -> Judgement:
+    """Call no spikes the same that hit too many requests, though few moments: more of them would be drift."""
+    spikes, pairs = aggregate.latencies.spikes, aggregate.latencies.warm.pairs
+    if judgement.verdict == "same" and spikes.branch_only - spikes.control_only > policy.excess() * pairs:
+        return replace(judgement, verdict="undecided")
+    return judgement
 
 
 def _spike_counts(aggregate: EndpointAggregate) -> Counts:

@@ -59,7 +59,8 @@ def test_one_stall_is_no_finding_however_many_waited(
 ) -> None:
     latency = measured(answer, joined, stalls=[(12.3, lasts)], seconds=30, deltas=deltas)
     assert latency["spikes"] > (lasts - 0.1) * RATE
-    assert latency["spikes_verdict"] != "different"
+    too_many = latency["spikes"] > 0.01 * latency["pairs"]
+    assert latency["spikes_verdict"] == ("undecided" if too_many else "same")
     assert latency["verdict"] not in {"slower", "faster"}
 
 
