@@ -12,7 +12,7 @@ from microstax.control import budget, coverage, deltas, layout, plans, queries
 from microstax.control.coverage import MirrorHistory
 from microstax.control.plane import Plane
 from microstax.control.watches import Watches
-from microstax.errors import StorageError
+from microstax.errors import StorageError, UsageError
 from microstax.generated.management.microstax.management.v1 import Delta, DeltaAck, NodeCounters
 from microstax.store.port import Merge, PairLimits
 from microstax.store.state import PutShadow, ShadowRecord, State
@@ -23,13 +23,14 @@ PRUNE_EVERY_MS: Final = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSeen:
-    """What was last heard of a worker."""
+    """What was last heard of a worker. `refused` says why its last delta was not taken, empty where it was."""
 
     worker_id: str
     pid: int = 0
     seen_ms: int = 0
     pairs: int = 0
     lag_ms: int = 0
+    refused: str = ""
 
 
 class Intake:
@@ -48,6 +49,13 @@ class Intake:
 
     async def submit(self, delta: Delta) -> DeltaAck:
         """Apply a delta, once; raises UsageError for one that makes no sense, StorageError where it cannot be kept."""
+        try:
+            return await self._submit(delta)
+        except UsageError as error:
+            self._refuse(delta, error.message)
+            raise
+
+    async def _submit(self, delta: Delta) -> DeltaAck:
         deltas.check(delta)
         # In a thread: many or large ones take a while, and the event loop has Envoys to serve.
         examples = await asyncio.to_thread(deltas.examples, delta)
@@ -173,8 +181,13 @@ class Intake:
         if seen is not None:  # else it is gone, and this is the last that it said
             paired = sum(one.paired for one in delta.services)
             self.workers[delta.worker_id] = replace(
-                seen, seen_ms=self._plane.now_ms(), pairs=seen.pairs + paired, lag_ms=delta.lag_ms
+                seen, seen_ms=self._plane.now_ms(), pairs=seen.pairs + paired, lag_ms=delta.lag_ms, refused=""
             )
+
+    def _refuse(self, delta: Delta, why: str) -> None:
+        seen = self.workers.get(delta.worker_id)
+        if seen is not None:
+            self.workers[delta.worker_id] = replace(seen, seen_ms=self._plane.now_ms(), refused=why)
 
 
 def _patience_ms(shadow: ShadowRecord) -> int:

@@ -146,7 +146,13 @@ class StatusReport:
         if not workers:
             return ["No worker is connected, so nothing is compared at the moment."]
         now_ms = self._plane.now_ms()
-        return [
+        refused = [
+            f"What the worker {one.worker_id} finds is lost: {one.refused} If microstax was upgraded since it was "
+            "started: 'microstax down', then 'microstax up'."
+            for _, one in sorted(workers.items())
+            if one.refused
+        ]
+        return refused + [
             f"The worker {one.worker_id} has said nothing for {(now_ms - one.seen_ms) // 1000} s, so what it looks at "
             f"is not compared at the moment; should it hang, 'kill -9 {one.pid}' has it started again."
             for _, one in sorted(workers.items())

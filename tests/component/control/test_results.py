@@ -424,6 +424,21 @@ async def test_a_worker_that_says_nothing_is_a_problem(shadowed: Any, monkeypatc
     await lists.aclose()
 
 
+async def test_a_worker_whose_findings_are_refused_is_a_problem(shadowed: Any) -> None:
+    """It may have been started from another version than the control plane, and then nothing of it counts."""
+    lists = watch(shadowed.client, "worker-1")
+    await anext(lists)
+    worker = FakeWorker(shadowed.client)
+    with pytest.raises(MicrostaxError, match="cannot be read"):
+        await worker.submit(paired=1, aggregate=b"\xc1")
+    (problem,) = (await shadowed.call(methods.GET_STATUS)).problems
+    assert problem.startswith("What the worker worker-1 finds is lost: A delta has an aggregate that cannot be read")
+    assert problem.endswith("If microstax was upgraded since it was started: 'microstax down', then 'microstax up'.")
+    await worker.compare(1)
+    assert (await shadowed.call(methods.GET_STATUS)).problems == []
+    await lists.aclose()
+
+
 async def test_a_pair_that_is_not_kept_is_told_so(shadowed: Any) -> None:
     with pytest.raises(MicrostaxError, match="There is no pair 'nope' of branch"):
         await shadowed.call(methods.GET_PAIR, overlay="branch", pair_id="nope")
