@@ -75,6 +75,7 @@ def report(question: Question) -> ReportDocument:
             endpoint=question.endpoint,
             kind=question.kind,
             control=question.control.value,
+            controlled=question.controlled,
             policy=Policy.asked(min_pairs=question.min_pairs, alpha=question.alpha, tolerance=question.tolerance),
         )
     )

@@ -47,10 +47,11 @@ class Policy:
 class Counts:
     """What is known about one discrepancy (see Tally), in an endpoint with `pairs` of which `triples` have a control.
 
-    `calibrated`: the service has a control. `is_value`: it is about what a value, a header or an order says, not about
-    whether something is there. `contexts` is how many distinct inputs the endpoint had, `hottest` holds
-    (branch_only + alone, control_only) of the inputs that showed it most often. `two_sided`: `branch_only` and
-    `control_only` are two directions, and drift is an excess of either.
+    `calibrated`: the service has a control; where it has none, `reversed` is how often the opposite was seen (something
+    extra where this is about what is missing): of noise, either is seen alike. `is_value`: it is about what a value, a
+    header or an order says, not about whether something is there. `contexts` is how many distinct inputs the endpoint
+    had, `hottest` holds (branch_only + alone, control_only) of the inputs that showed it most often. `two_sided`:
+    `branch_only` and `control_only` are two directions, and drift is an excess of either.
     """
 
     pairs: int
@@ -60,6 +61,7 @@ class Counts:
     both: int
     alone: int
     formatted: int = 0
+    reversed: int = 0
     varies: bool = False
     is_value: bool = False
     calibrated: bool = True

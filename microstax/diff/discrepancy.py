@@ -7,6 +7,8 @@ SHAPE: Final = "shape"
 VALUE: Final = "value"
 HEADER: Final = "header"
 GRPC: Final = "grpc"
+_OPPOSITE: Final = {"missing": "extra", "extra": "missing"}
+_NESTING: Final = "nesting"
 
 
 class Discrepancy(NamedTuple):
@@ -25,6 +27,17 @@ class Discrepancy(NamedTuple):
 def plain(discrepancy: Discrepancy) -> Discrepancy:
     """Return the discrepancy of the value itself, where one is about an aspect of it."""
     return Discrepancy(discrepancy.family, VALUE, discrepancy.place)
+
+
+def reversed_of(discrepancy: Discrepancy) -> Discrepancy | None:
+    """Return what the baseline would show if it were the branch: `extra` of `missing`; None where there is no such."""
+    family, kind, place, detail = discrepancy
+    if kind in _OPPOSITE:
+        return Discrepancy(family, _OPPOSITE[kind], place)
+    if kind == _NESTING:
+        return Discrepancy(family, kind, detail, place)
+    before, changed, after = detail.partition(">")
+    return Discrepancy(family, kind, place, f"{after}>{before}") if changed else None
 
 
 SPIKE: Final = Discrepancy("latency", "spike", "")

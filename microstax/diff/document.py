@@ -38,7 +38,8 @@ class ReportInput:
     """What a report is made from. `since` is RFC 3339; `aggregates` by service.
 
     `service`, `endpoint` and `kind` show only a part: verdicts are judged among all, counted over what is shown. `kind`
-    is one of microstax.model.ignore.KINDS, or empty. `control` is the kind of control to recommend where there is none.
+    is one of microstax.model.ignore.KINDS, or empty. `control` is the kind of control to recommend where there is none;
+    `controlled`: one is switched on.
     `today` tells which rules are expired (None: none is); `minutes` is how long traffic has been compared, None where
     that is not known.
     """
@@ -58,6 +59,7 @@ class ReportInput:
     kind: str = ""
     policy: Policy = field(default_factory=Policy)
     control: str = "copy"
+    controlled: bool = False
 
 
 def build_report(given: ReportInput) -> ReportDocument:
@@ -69,7 +71,9 @@ def build_report(given: ReportInput) -> ReportDocument:
     check_kind(given.kind)
     expecting = Expecting(given.expected)
     hidden = Hidden(given.ignore_rules, today=given.today, expecting=expecting)
-    family = judge_all(given.aggregates, hidden=hidden, expecting=expecting, policy=given.policy)
+    family = judge_all(
+        given.aggregates, hidden=hidden, expecting=expecting, policy=given.policy, controlled=given.controlled
+    )
     expected = _expected(expecting, family, given.policy)
     for endpoint in family.endpoints:
         endpoint.cases = [case for case in endpoint.cases if given.kind in ("", *case.discrepancy[:2])]

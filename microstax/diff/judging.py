@@ -6,7 +6,7 @@ from typing import Final
 
 from microstax.diff.aggregate import ServiceAggregate
 from microstax.diff.counts import NEARLY_ALL, Counts, Judgement, Policy
-from microstax.diff.discrepancy import HEADER, SHAPE, VALUE, Discrepancy
+from microstax.diff.discrepancy import HEADER, VALUE, Discrepancy, reversed_of
 from microstax.diff.endpoint import EndpointAggregate
 from microstax.diff.expecting import Expecting
 from microstax.diff.hiding import Hidden
@@ -16,7 +16,9 @@ from microstax.model.difference import HeaderKind, ShapeKind
 from microstax.model.report import Verdict
 
 SHIFT: Final = "shift"
-_VALUE_KINDS: Final = {(SHAPE, ShapeKind.ORDER.value), (HEADER, HeaderKind.VALUE.value)}
+_CONTROL_ANSWERS: Final = 200
+"""Among so many pairs a control that gets 5% of the requests has answered once: it has not with a chance of 4e-5."""
+_PRESENCE: Final = {HeaderKind.MISSING.value, HeaderKind.EXTRA.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,25 @@ class Family:
 
 
 def judge_all(
-    aggregates: Mapping[str, ServiceAggregate], *, hidden: Hidden, expecting: Expecting, policy: Policy
+    aggregates: Mapping[str, ServiceAggregate],
+    *,
+    hidden: Hidden,
+    expecting: Expecting,
+    policy: Policy,
+    controlled: bool = False,
 ) -> Family:
-    """Judge every discrepancy that no rule hides, and the spikes of every endpoint, as one family."""
+    """Judge every discrepancy that no rule hides, and the spikes of every endpoint, as one family.
+
+    `controlled`: a control is switched on. While it may still answer for the first time, nothing is judged without it.
+    """
     endpoints = [
-        JudgedEndpoint(service, name, endpoint, aggregate.triples > 0, _clean(endpoint, policy))
+        JudgedEndpoint(
+            service,
+            name,
+            endpoint,
+            aggregate.triples > 0 or (controlled and aggregate.pairs < _CONTROL_ANSWERS),
+            _clean(endpoint, policy),
+        )
         for service, aggregate in sorted(aggregates.items())
         for name, endpoint in sorted(aggregate.endpoints.items())
     ]
@@ -142,13 +158,26 @@ def _counts(endpoint: JudgedEndpoint, discrepancy: Discrepancy, tally: Tally) ->
         both=tally.both,
         alone=tally.alone,
         formatted=tally.formatted,
+        reversed=_reversed(endpoint.aggregate, discrepancy),
         varies=tally.varies,
-        is_value=discrepancy.family == VALUE or discrepancy[:2] in _VALUE_KINDS,
+        is_value=_is_value(discrepancy),
         calibrated=endpoint.calibrated,
         contexts=endpoint.aggregate.contexts.estimate(),
         hottest=tally.hottest,
         two_sided=discrepancy.kind == SHIFT,
     )
+
+
+def _reversed(aggregate: EndpointAggregate, discrepancy: Discrepancy) -> int:
+    opposite = reversed_of(discrepancy)
+    tally = None if opposite is None else aggregate.tallies.get(opposite)
+    return 0 if tally is None else tally.alone
+
+
+def _is_value(discrepancy: Discrepancy) -> bool:
+    """Tell whether it is about what something says, or of which form that is, not about whether it is there."""
+    family, kind = discrepancy.family, discrepancy.kind
+    return family == VALUE or kind == ShapeKind.ORDER or (family == HEADER and kind not in _PRESENCE)
 
 
 def _with_crowd(judgement: Judgement, aggregate: EndpointAggregate, policy: Policy) -> Judgement:

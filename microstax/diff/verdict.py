@@ -3,13 +3,13 @@
 With a control, a discrepancy is `different` if its evidence stands among all discrepancies of the report (e-BH),
 `same` if a test finds that its excess over the noise lies below the tolerance, and else `undecided`; both tests hold
 however often a report is read. Without a control nothing measures the noise: what varies in the baseline itself or has
-a format that is made anew is noise, other shapes and statuses are believed after a few sightings, and other values
-cannot be judged.
+a format that is made anew is noise, other shapes and statuses are believed after a few sightings (more, where the
+opposite was seen as well), and other values cannot be judged.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from microstax.diff.betting import MOST_PAIRS, clean_triples, excess_below, finest_stake
@@ -119,6 +119,8 @@ def _without_control(counts: Counts, policy: Policy) -> Judgement:
         return Judgement(verdict="undecided", needs=short) if short else Judgement(verdict="same")
     if counts.is_value:
         return Judgement(verdict="not comparable")
+    if counts.reversed > 0 and counts.alone > 0:
+        return _against_reversed(counts, policy)
     if counts.alone >= _BELIEVED:
         return Judgement(verdict="different")
     if counts.alone <= 0:
@@ -126,3 +128,21 @@ def _without_control(counts: Counts, policy: Policy) -> Judgement:
         return Judgement(verdict="undecided", needs=needs) if needs else Judgement(verdict="same")
     pairs = max(counts.pairs, counts.alone)
     return Judgement(verdict="undecided", needs=math.ceil((_BELIEVED - counts.alone) * pairs / counts.alone))
+
+
+def _against_reversed(counts: Counts, policy: Policy) -> Judgement:
+    """Judge what the baseline was seen to do as well, each by its own choice: as if the opposite were the control's.
+
+    If branch and baseline behave alike, which of two answers is whose is a toss of a coin, so the same tests hold.
+    """
+    seen = replace(counts, branch_only=counts.alone, control_only=counts.reversed, alone=0, both=0)
+    hypothesis = _tested(replace(seen, triples=max(counts.pairs, counts.alone + counts.reversed)), policy)
+    enough = -math.log(policy.error)
+    judgement = _with_control(
+        hypothesis,
+        policy,
+        found=hypothesis.of_several >= enough,
+        one_input=hypothesis.of_all >= enough > hypothesis.of_several,
+        enough=enough,
+    )
+    return replace(judgement, log_evidence=None, excess=None, excess_high=None)
