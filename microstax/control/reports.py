@@ -106,6 +106,9 @@ class Reports:
         waiting = self._waiting(record, shadow, question)
         if waiting:
             document = ReportDocument({**document, "verdict": "undecided", "reasons": waiting})
+        if self._plane.journal.trouble:
+            # What is found meanwhile waits in the workers: the figures stand still.
+            document = ReportDocument({**document, "reasons": [*document["reasons"], self._plane.journal.trouble]})
         return GetReportResponse(document=orjson.dumps(document))
 
     async def pair(self, request: GetPairRequest) -> PairRecord:
