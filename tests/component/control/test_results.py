@@ -270,6 +270,7 @@ async def test_a_full_disk_is_told_and_everything_else_goes_on(shadowed: Any, wo
     status = await shadowed.call(methods.GET_STATUS)
     assert "The disk is full." in status.problems
     assert all(envoy.connected and envoy.applied for envoy in status.envoys)
+    assert "The disk is full." in (await report(shadowed))["reasons"]
     shadowed.store.failing = None
     worker.sequence -= 1
     assert not (await worker.compare(2)).duplicate
