@@ -14,10 +14,10 @@ from microstax.diff.grouping import FoundGroup, group_findings, subsumed
 from microstax.diff.hiding import Hidden
 from microstax.diff.judging import Case, Family, JudgedEndpoint, compared, judge_all
 from microstax.diff.latency_verdict import latency_report
-from microstax.diff.sentences import named, reasons_of
+from microstax.diff.sentences import Beside, named, reasons_of
 from microstax.diff.verdict import Policy, clean_needs
 from microstax.errors import UndecidedError
-from microstax.model.ignore import ExpectedChange, IgnoreRule, check_kind
+from microstax.model.ignore import ExpectedChange, IgnoreRule, check_kind, is_of_kind
 from microstax.model.report import (
     Coverage,
     EndpointReport,
@@ -76,7 +76,9 @@ def build_report(given: ReportInput) -> ReportDocument:
     )
     expected = _expected(expecting, family, given.policy)
     for endpoint in family.endpoints:
-        endpoint.cases = [case for case in endpoint.cases if given.kind in ("", *case.discrepancy[:2])]
+        endpoint.cases = [
+            case for case in endpoint.cases if not given.kind or is_of_kind(given.kind, *case.discrepancy[:2])
+        ]
     shown = [endpoint for endpoint in family.endpoints if _is_shown(endpoint, given)]
     if given.endpoint and not shown:
         _check_endpoint(given, family.endpoints)
@@ -84,9 +86,19 @@ def build_report(given: ReportInput) -> ReportDocument:
     document["ignored"] = hidden.report()
     document["expected"] = [one for one in expected if about(one, service=given.service, endpoint=given.endpoint)]
     document["verdict"] = _overall(shown, document["expected"], given)
-    folded = sum(endpoint.aggregate.folded for endpoint in shown)
-    document["reasons"] = reasons_of(document, folded=folded, policy=given.policy, control=given.control)
+    document["reasons"] = reasons_of(document, _beside(shown, given))
     return document
+
+
+def _beside(shown: list[JudgedEndpoint], given: ReportInput) -> Beside:
+    compared_services = {endpoint.service for endpoint in shown if endpoint.aggregate.pairs}
+    return Beside(
+        policy=given.policy,
+        folded=sum(endpoint.aggregate.folded for endpoint in shown),
+        one_input={(endpoint.service, _text(endpoint.name)) for endpoint in shown if endpoint.one_input},
+        uncalibrated=tuple(sorted(one for one in compared_services if not given.aggregates[one].triples)),
+        control=given.control,
+    )
 
 
 def _expected(expecting: Expecting, family: Family, policy: Policy) -> list[ExpectedReport]:
@@ -181,8 +193,15 @@ def _endpoint_report(endpoint: JudgedEndpoint, given: ReportInput, *, endpoints:
 
 def _told(cases: list[Case]) -> list[Case]:
     """Return what is told of them, the weightiest first: not that a value of another size is another value."""
-    different = {case.discrepancy for case in cases if case.judgement.verdict == "different"}
-    told = [case for case in cases if not subsumed(case.discrepancy, different)]
+    said = {
+        expected: {
+            case.discrepancy
+            for case in cases
+            if case.judgement.verdict in ("different", "not comparable") and case.expected is expected
+        }
+        for expected in (False, True)
+    }
+    told = [case for case in cases if not subsumed(case.discrepancy, said[case.expected])]
     return sorted(told, key=lambda case: (_ORDER[case.judgement.verdict], -case.count, case.discrepancy))
 
 
@@ -229,7 +248,7 @@ def _overall(endpoints: list[JudgedEndpoint], expected: list[ExpectedReport], gi
     quiet = sum(endpoint.aggregate.pairs for endpoint in waiting if endpoint.is_quiet)
     doubtful = sum(endpoint.aggregate.pairs for endpoint in waiting) - quiet
     few = quiet if clean_needs(quiet, given.policy) else 0
-    is_open = pairs < given.policy.min_pairs or doubtful + few > given.policy.tolerance * pairs
+    is_open = pairs < given.policy.min_pairs or doubtful + few > given.policy.excess() * pairs
     return "undecided" if is_open or "undecided" in appeared else "same"
 
 

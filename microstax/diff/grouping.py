@@ -13,6 +13,7 @@ from microstax.diff.conditions import Condition, condition
 from microstax.diff.discrepancy import HEADER, SHAPE, STATUS, VALUE, Discrepancy, plain
 from microstax.diff.endpoint import EndpointAggregate
 from microstax.diff.samples import SEEN_PAIRS
+from microstax.diff.signatures import MAGNITUDE, SHIFT, SIGN
 from microstax.diff.tally import Tally
 from microstax.model.difference import ShapeKind
 from microstax.model.ignore import SIGNATURE_KINDS
@@ -62,6 +63,11 @@ def failures(tally: Tally) -> int:
     return tally.branch_only + tally.alone
 
 
+def sightings(discrepancy: Discrepancy, tally: Tally) -> int:
+    """Return in how many pairs the branch shows it; a shift has two directions."""
+    return tally.branch + (tally.control_only if discrepancy.kind == SHIFT else 0)
+
+
 def are_together(first: Tally, second: Tally) -> bool:
     """Tell whether two discrepancies of one endpoint occur in the same pairs, as far as samples and counts tell."""
     counts = sorted((failures(first), failures(second)))
@@ -72,18 +78,24 @@ def are_together(first: Tally, second: Tally) -> bool:
 
 
 def subsumed(discrepancy: Discrepancy, others: Container[Discrepancy]) -> bool:
-    """Tell whether a finding says nothing that one of the `others` does not say: a value's signature beside the value.
+    """Tell whether a finding says nothing that one of the `others` does not say.
+
+    That is a value's signature beside the value, and a shift beside another sign or order of magnitude.
 
     What is inside of something that is missing or of another type is told: the comparison looks no further there, so it
     was seen in other answers and has a cause of its own.
     """
-    return discrepancy.kind in SIGNATURE_KINDS and plain(discrepancy) in others
+    if discrepancy.kind not in SIGNATURE_KINDS:
+        return False
+    larger = (discrepancy._replace(kind=kind) for kind in (SIGN, MAGNITUDE) if discrepancy.kind == SHIFT)
+    return plain(discrepancy) in others or any(one in others for one in larger)
 
 
 def _found(endpoint: EndpointAggregate, group: Sequence[Discrepancy]) -> FoundGroup:
     tallies = [endpoint.tallies[discrepancy] for discrepancy in group]
     members = sorted(group, key=_importance)
-    return FoundGroup(tuple(members), _condition(endpoint, tallies), max(tally.branch for tally in tallies))
+    count = max(map(sightings, group, tallies))
+    return FoundGroup(tuple(members), _condition(endpoint, tallies), count)
 
 
 def _importance(discrepancy: Discrepancy) -> tuple[int, int, Discrepancy]:

@@ -9,13 +9,14 @@ from microstax.diff.counts import NEARLY_ALL, Counts, Judgement, Policy
 from microstax.diff.discrepancy import HEADER, VALUE, Discrepancy, reversed_of
 from microstax.diff.endpoint import EndpointAggregate
 from microstax.diff.expecting import Expecting
+from microstax.diff.grouping import sightings
 from microstax.diff.hiding import Hidden
+from microstax.diff.signatures import SHIFT
 from microstax.diff.tally import Tally
 from microstax.diff.verdict import clean_needs, judge
 from microstax.model.difference import HeaderKind, ShapeKind
 from microstax.model.report import Verdict
 
-SHIFT: Final = "shift"
 _CONTROL_ANSWERS: Final = 200
 """Among so many pairs a control that gets 5% of the requests has answered once: it has not with a chance of 4e-5."""
 _PRESENCE: Final = {HeaderKind.MISSING.value, HeaderKind.EXTRA.value}
@@ -42,9 +43,8 @@ class Case:
 
     @property
     def count(self) -> int:
-        """Return in how many pairs the branch shows it; a shift has two directions."""
-        shifted = self.tally.control_only if self.discrepancy.kind == SHIFT else 0
-        return self.tally.branch + shifted
+        """Return in how many pairs the branch shows it."""
+        return sightings(self.discrepancy, self.tally)
 
 
 @dataclass(slots=True)
@@ -70,6 +70,11 @@ class JudgedEndpoint:
     def is_quiet(self) -> bool:
         """Tell whether nothing but the number of pairs keeps the endpoint from being the same."""
         return self.verdict == "undecided" and not any(case.is_open for case in self.cases)
+
+    @property
+    def one_input(self) -> bool:
+        """Tell whether a single input shows a difference, for which more of the same does not decide."""
+        return any(case.is_open and case.judgement.one_input for case in self.cases)
 
     @property
     def needs(self) -> int | None:

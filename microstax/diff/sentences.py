@@ -1,9 +1,11 @@
 """The reasons of a report, for people: one sentence each, the weightiest first."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, Literal
 
+from microstax.diff.betting import MOST_PAIRS
 from microstax.diff.discrepancy import GRPC, HEADER, STATUS, Discrepancy
 from microstax.diff.verdict import Policy
 from microstax.model.report import EndpointReport, Group, Latency, ReportDocument
@@ -18,21 +20,36 @@ _ENDS: Final[tuple[Literal["ratio", "low", "high"], ...]] = ("ratio", "low", "hi
 _Endpoints = list[tuple[str, EndpointReport]]
 
 
-def reasons_of(document: ReportDocument, *, folded: int, policy: Policy, control: str = "copy") -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What a report's reasons say that its document does not hold.
+
+    `folded` sightings were not kept. `one_input` are the endpoints, as (service, endpoint), at which a single input
+    shows a difference. `uncalibrated` services had pairs and no control, of which the kind `control` could be had.
+    """
+
+    policy: Policy
+    folded: int = 0
+    one_input: Collection[tuple[str, str]] = ()
+    uncalibrated: tuple[str, ...] = ()
+    control: str = "copy"
+
+
+def reasons_of(document: ReportDocument, beside: Beside) -> list[str]:
     """Return why the verdict is what it is, what is missing for a better one, and what was left out."""
     endpoints = [(one["service"], report) for one in document["services"] for report in one["endpoints"]]
     return [
         *_no_traffic(document, endpoints),
         *_drift(endpoints),
         *_expected(document),
-        *_waiting(endpoints, overall_same=document["verdict"] == "same", policy=policy),
-        *_latency(endpoints, 1 + policy.latency_tolerance),
-        *_calibration(document, endpoints, control),
+        *_waiting(endpoints, beside, overall_same=document["verdict"] == "same"),
+        *_latency(endpoints, 1 + beside.policy.latency_tolerance),
+        *_calibration(endpoints, beside),
         *_rules(document),
         *_rechecks(document),
         *_coverage(document),
-        *_folded(folded),
-        *_same(document, endpoints, policy),
+        *_folded(beside.folded),
+        *_same(document, endpoints, beside.policy),
     ]
 
 
@@ -72,7 +89,8 @@ def _drift(endpoints: _Endpoints) -> Iterator[str]:
 def _cause(group: Group) -> str:
     others = group["findings"] - 1
     together = f" with {_counted(others, 'other difference')}, always together" if others else ""
-    condition = f", only when {group['condition']}" if group["condition"] else ""
+    adverb = "only" if group["failing_share"] in (None, 1.0) else "mostly"
+    condition = f", {adverb} when {group['condition']}" if group["condition"] else ""
     return f"{group['lead']}{together}{condition}"
 
 
@@ -87,24 +105,27 @@ def _expected(document: ReportDocument) -> Iterator[str]:
                 yield f"The declared {what} at {where} ({change['origin']}) has not appeared yet: more traffic decides."
 
 
-def _waiting(endpoints: _Endpoints, *, overall_same: bool, policy: Policy) -> Iterator[str]:
+def _waiting(endpoints: _Endpoints, beside: Beside, *, overall_same: bool) -> Iterator[str]:
     waiting = [(service, report) for service, report in endpoints if report["verdict"] == "undecided"]
     if overall_same and waiting:
         pairs = sum(report["pairs"] for _, report in waiting)
         yield (
             f"{_counted(len(waiting), 'rarely called endpoint')} ({pairs:,} pairs), undecided alone, "
             f"{'does' if len(waiting) == 1 else 'do'} not hold up the verdict: judged together, or under "
-            f"{_percent(policy.tolerance)} of the pairs."
+            f"{_percent(beside.policy.tolerance)} of the pairs."
         )
         return
     for service, report in waiting[:_LISTED]:
-        yield f"{_name(service, report)} is undecided after {_counted(report['pairs'], 'pair')}: {_needed(report)}."
+        needed = _needed(report, one_input=(service, report["endpoint"]) in beside.one_input)
+        yield f"{_name(service, report)} is undecided after {_counted(report['pairs'], 'pair')}: {needed}."
     if len(waiting) > _LISTED:
         yield f"{len(waiting) - _LISTED} more endpoints are undecided."
 
 
-def _needed(report: EndpointReport) -> str:
+def _needed(report: EndpointReport, *, one_input: bool) -> str:
     needs, minutes = report["needs"], report["needs_minutes"]
+    if needs is None and not one_input:
+        return f"as the answers vary now, over {MOST_PAIRS:,} more would be needed"
     if needs is None:
         return "a difference was seen for one input only, and more requests of that input do not decide; look at it"
     return f"about {needs:,} more are needed{f', {_duration(minutes)} at the rate so far' if minutes else ''}"
@@ -139,16 +160,23 @@ def _effect(latency: Latency, name: _Quantile, word: str, bound: float) -> str:
     return f"{word} at least {low:.2f} {times}" if is_slower else f"{word} at most {high:.2f} {times}"
 
 
-def _calibration(document: ReportDocument, endpoints: _Endpoints, control: str) -> Iterator[str]:
-    if document["calibrated"] or not any(report["pairs"] for _, report in endpoints):
+def _calibration(endpoints: _Endpoints, beside: Beside) -> Iterator[str]:
+    if not beside.uncalibrated:
         return
-    unjudged = sum(
-        finding["verdict"] == "not comparable"
+    unjudged = _unjudged(endpoints)
+    tail = f" {_counted(unjudged, 'difference')} in values or order cannot be judged so." if unjudged else ""
+    calibrated = {service for service, report in endpoints if report["pairs"]} - set(beside.uncalibrated)
+    whose = f" of {', '.join(beside.uncalibrated[:_LISTED])}" if calibrated else ""
+    whose += f" and {len(beside.uncalibrated) - _LISTED} more" if whose and len(beside.uncalibrated) > _LISTED else ""
+    yield f"Uncalibrated: no control measured the noise{whose} (--control {beside.control} does).{tail}"
+
+
+def _unjudged(endpoints: _Endpoints) -> int:
+    return sum(
+        finding["verdict"] == "not comparable" and not finding["expected"]
         for _, report in endpoints
         for finding in (*report["values"], *report["shape"], *report["headers"])
     )
-    tail = f" {_counted(unjudged, 'difference')} in values or order cannot be judged so." if unjudged else ""
-    yield f"Uncalibrated: no control measured the noise (--control {control} does).{tail}"
 
 
 def _rules(document: ReportDocument) -> Iterator[str]:
@@ -183,9 +211,11 @@ def _folded(folded: int) -> Iterator[str]:
 def _same(document: ReportDocument, endpoints: _Endpoints, policy: Policy) -> Iterator[str]:
     if document["verdict"] == "same":
         pairs = sum(report["pairs"] for _, report in endpoints)
+        judged = ", of what can be judged" if _unjudged(endpoints) else ""
         yield (
-            f"{pairs:,} pairs show no difference that noise does not explain (alpha {policy.alpha:g}), and none in "
-            f"more than {_percent(policy.tolerance)} of an endpoint's requests."
+            f"{_counted(pairs, 'pair')} {'shows' if pairs == 1 else 'show'} no difference that noise does not explain "
+            f"(alpha {policy.alpha:g}), and none in more than {_percent(policy.tolerance)} of an endpoint's "
+            f"requests{judged}."
         )
 
 

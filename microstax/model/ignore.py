@@ -13,6 +13,7 @@ FAMILIES: Final = ("status", "shape", "value", "header")
 """What a report groups its findings by; each is a kind as well, and means all of its kinds."""
 SIGNATURE_KINDS: Final = ("format", "length_class", "sign", "magnitude", "shift")
 """What of a value is compared where the value itself always differs (see microstax.diff.signatures)."""
+_VALUE: Final = "value"
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 MOST_DEPTHS: Final = 3
 """How often a path may leave its depth open: each time multiplies what there is to try."""
@@ -51,7 +52,7 @@ class Pattern:
     def matches(self, *, service: str, endpoint: str, family: str, kind: str, place: str) -> bool:
         """Tell whether the finding is meant; `place` is a path, a header's name, or empty for a status."""
         return (
-            (not self.kind or self.kind in (family, kind))
+            (not self.kind or is_of_kind(self.kind, family, kind))
             and self.covers(service=service, endpoint=endpoint)
             and _fits(self._path, place)
         )
@@ -107,6 +108,11 @@ def check_kind(kind: str) -> str:
     if kind and kind not in KINDS:
         raise UsageError(f"There is no kind of difference {kind!r}: use one of {', '.join(dict.fromkeys(KINDS))}.")
     return kind
+
+
+def is_of_kind(wanted: str, family: str, kind: str) -> bool:
+    """Tell whether a finding is of the kind `wanted`: its own, its family's, or `value`, to which forms belong."""
+    return wanted in (family, kind) or (wanted == _VALUE and kind in SIGNATURE_KINDS)
 
 
 def expiry_of(text: str) -> date | None:

@@ -211,6 +211,8 @@ def test_the_most_telling_finding_leads_a_group() -> None:
     [
         (Discrepancy(VALUE, "format", "$.at"), Discrepancy(VALUE, VALUE, "$.at"), True),
         (Discrepancy(VALUE, "shift", "$.at"), Discrepancy(VALUE, VALUE, "$.when"), False),
+        (Discrepancy(VALUE, "shift", "$.at"), Discrepancy(VALUE, "magnitude", "$.at"), True),
+        (Discrepancy(VALUE, "magnitude", "$.at"), Discrepancy(VALUE, "shift", "$.at"), False),
         (Discrepancy(VALUE, VALUE, "$.at"), Discrepancy(VALUE, "format", "$.at"), False),
         (Discrepancy(VALUE, VALUE, "$.a.b"), Discrepancy(SHAPE, "missing", "$.a"), False),
         (Discrepancy(SHAPE, "missing", "$.a"), Discrepancy(SHAPE, "missing", "$.a"), False),

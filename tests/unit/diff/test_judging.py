@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from microstax.diff import ReportInput, ServiceAggregate, build_report
+from microstax.diff import Policy, ReportInput, ServiceAggregate, build_report
 from microstax.diff.discrepancy import Discrepancy, reversed_of
 from microstax.model.exchange import Exchange, Side, Triple
+from microstax.model.ignore import ExpectedChange, IgnoreRule
 from microstax.model.report import Coverage, ReportDocument
 
 Answer = Callable[..., Exchange]
@@ -99,3 +100,61 @@ def test_a_control_that_is_sampled_is_waited_for(answer: Answer, joined: Joined)
     for _ in range(200):
         aggregate.add(joined(*(flaky(answer, rng, side, 1) for side in (Side.BASELINE, Side.BRANCH))))
     assert ("extra", "$.new") in different(report(aggregate, controlled=True))
+
+
+def triples(answer: Answer, joined: Joined, headers: Callable[[Side], str], *, pairs: int = 400) -> ServiceAggregate:
+    """Compare answers that differ in the header x-a alone."""
+    aggregate = ServiceAggregate.empty()
+    for number in range(pairs):
+        sides = (
+            answer(
+                {},
+                side=side,
+                headers=(("content-type", "application/json"), ("x-a", headers(side))),
+                path=f"/a/{number}",
+            )
+            for side in (Side.BASELINE, Side.BRANCH, Side.CONTROL)
+        )
+        aggregate.add(joined(*sides, pair=f"p{number}"))
+    return aggregate
+
+
+def test_a_rule_for_the_value_of_a_header_means_its_form_too(answer: Answer, joined: Joined) -> None:
+    aggregate = triples(answer, joined, lambda side: "a-long-word-for-it" if side is Side.BRANCH else "word")
+    assert different(report(aggregate)) == {("value", "x-a")}
+    hiding = report(aggregate, ignore_rules=(IgnoreRule(path="x-a", kind="value"),))
+    assert (hiding["verdict"], different(hiding)) == ("same", set())
+    declared = report(aggregate, expected=(ExpectedChange(path="x-a", kind="value"),))
+    assert declared["verdict"] == "same"
+    assert not any("beyond noise" in reason for reason in declared["reasons"])
+    only_form = report(aggregate, expected=(ExpectedChange(path="x-a", kind="length_class"),))
+    assert "header x-a value" in only_form["reasons"][0]
+    assert different(report(aggregate, kind="value")) == {("value", "x-a")}
+
+
+def test_a_service_without_a_control_is_named_beside_one_that_has_one(answer: Answer, joined: Joined) -> None:
+    calibrated, without = triples(answer, joined, lambda _: "word"), ServiceAggregate.empty()
+    for number in range(400):
+        sides = (answer({"a": side}, side=side, path=f"/a/{number}") for side in (Side.BASELINE, Side.BRANCH))
+        without.add(joined(*sides, pair=f"p{number}"))
+    document = build_report(
+        ReportInput(
+            overlay="b", baseline="x", since="", aggregates={"shop": calibrated, "cart": without}, coverage=COVERAGE
+        )
+    )
+    assert (document["verdict"], document["calibrated"]) == ("same", True)
+    assert document["reasons"] == [
+        "Uncalibrated: no control measured the noise of cart (--control copy does). "
+        "1 difference in values or order cannot be judged so.",
+        "800 pairs show no difference that noise does not explain (alpha 0.05), and none in more than 1% of an "
+        "endpoint's requests, of what can be judged.",
+    ]
+
+
+def test_what_is_too_far_away_is_not_blamed_on_one_input(answer: Answer, joined: Joined) -> None:
+    rng = random.Random(8)
+    aggregate = triples(answer, joined, lambda _: rng.choice("ab"), pairs=100)
+    reasons = report(aggregate, policy=Policy(tolerance=0.0001))["reasons"]
+    assert reasons == [
+        "shop GET /a/{id} is undecided after 100 pairs: as the answers vary now, over 10,000,000 more would be needed."
+    ]
