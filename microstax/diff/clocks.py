@@ -7,6 +7,7 @@ near each other, in one format, say nothing; times further apart (another zone, 
 values like others.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -17,6 +18,26 @@ NEAR_S: Final = 5.0
 """How far apart two readings may be: answers that took this much longer are found by their latency."""
 
 _UNITS: Final = {"epoch_s": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
+_DAY_S: Final = 86_400.0
+
+
+def _log_time(text: str) -> datetime:
+    day, _, time = text.partition(":")
+    return parsedate_to_datetime(f"{day.replace('/', ' ')} {time}")
+
+
+def _time(text: str) -> datetime:
+    """Return a time of day on some day."""
+    return datetime.fromisoformat(f"2000-01-01T{text}")
+
+
+_READERS: Final[dict[str, Callable[[str], datetime]]] = {
+    "http_date": parsedate_to_datetime,
+    "mail_date": parsedate_to_datetime,
+    "ctime": parsedate_to_datetime,
+    "log_time": _log_time,
+    "time": _time,
+}
 
 
 def is_reading(base: Any, other: Any, found: str) -> bool:
@@ -27,7 +48,10 @@ def is_reading(base: Any, other: Any, found: str) -> bool:
     if found not in CLOCKS:
         return False
     first, second = _seconds(base, found), _seconds(other, found)
-    return first is not None and second is not None and abs(first - second) <= NEAR_S
+    if first is None or second is None:
+        return False
+    apart = abs(first - second)
+    return apart <= NEAR_S or (found == "time" and _DAY_S - apart <= NEAR_S)
 
 
 def _seconds(value: Any, found: str) -> float | None:
@@ -36,7 +60,7 @@ def _seconds(value: Any, found: str) -> float | None:
     if unit is not None:
         return float(value) / unit
     try:
-        time = parsedate_to_datetime(value) if found == "http_date" else datetime.fromisoformat(value)
+        time = _READERS.get(found, datetime.fromisoformat)(value)
         return (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None  # the 30th of February has the form of a time

@@ -11,7 +11,7 @@ EPOCHS: Final = {
 }
 """2000-01-01 to 2100-01-01 in Unix seconds, milliseconds, microseconds and nanoseconds."""
 SMALLEST_EPOCH: Final = 946_684_800
-CLOCKS: Final = frozenset({"rfc3339", "local_time", "http_date", *EPOCHS})
+CLOCKS: Final = frozenset({"rfc3339", "local_time", "http_date", "mail_date", "ctime", "log_time", "time", *EPOCHS})
 """Formats of what a clock says: how long they are and how large says nothing."""
 ANEW: Final = frozenset({"uuid", "ulid", "hex", "base64", "jwt", *CLOCKS})
 """Formats that are made anew for every answer or every thing. An address or a URL that changes is another one, and
@@ -23,6 +23,7 @@ _DIGITS_OF_EPOCHS: Final = range(10, 20)
 _UUID: Final = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _MIXED: Final = r"(?=[a-fA-F]*\d)(?=\d*[a-fA-F])"
 _LOCAL: Final = r"\d{4}-\d\d-\d\d[Tt\ ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?"
+_NAME: Final = r"[A-Z][a-z]{2}"
 _FORMATS: Final = re.compile(
     rf"""
       (?P<hex>{_MIXED}(?:[0-9a-f]{{16,}}|[0-9A-F]{{16,}}))
@@ -32,7 +33,11 @@ _FORMATS: Final = re.compile(
     | (?P<decimal>[+-]?(?:\d+\.\d*|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<rfc3339>{_LOCAL}(?:[Zz]|[+-]\d\d:?\d\d))
     | (?P<local_time>{_LOCAL})
-    | (?P<http_date>[A-Z][a-z]{{2}},\ \d\d\ [A-Z][a-z]{{2}}\ \d{{4}}\ \d\d:\d\d:\d\d\ GMT)  # RFC 9110, 5.6.7
+    | (?P<http_date>{_NAME},\ \d\d\ {_NAME}\ \d{{4}}\ \d\d:\d\d:\d\d\ GMT)  # RFC 9110, 5.6.7
+    | (?P<mail_date>(?:{_NAME},\ )?\d\d?\ {_NAME}\ \d{{4}}\ \d\d:\d\d:\d\d\ (?:[+-]\d{{4}}|UTC))  # RFC 5322
+    | (?P<ctime>{_NAME}\ {_NAME}\ [\d\ ]\d\ \d\d:\d\d:\d\d\ \d{{4}})
+    | (?P<log_time>\d\d/{_NAME}/\d{{4}}:\d\d:\d\d:\d\d\ [+-]\d{{4}})  # of Apache's and nginx's logs
+    | (?P<time>\d\d:\d\d:\d\d(?:[.,]\d+)?)
     | (?P<date>\d{{4}}-\d\d-\d\d)
     | (?P<jwt>eyJ[\w-]+\.[\w-]+\.[\w-]*)
     | (?P<ulid>[0-7][0-9A-HJKMNP-TV-Z]{{25}})
@@ -79,6 +84,8 @@ def format_of_text(text: str) -> str:
     found = "text" if match is None else match.lastgroup or "text"
     if found == "integer":
         return format_of_number(int(text)) if len(text) in _DIGITS_OF_EPOCHS else found
+    if found == "decimal":
+        return format_of_number(float(text)) if text.find(".") in _DIGITS_OF_EPOCHS else found
     if found == "base64" and len(_RUNS.findall(text, 0, _READ)) < _RANDOM * min(len(text), _READ):
         return "text"
     return "redacted" if found == "text" and text.startswith("redacted:") else found

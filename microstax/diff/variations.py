@@ -22,6 +22,8 @@ MOST_PAIRS: Final = 2
 
 _Signed = tuple[Any, Any, Signature | None, Signature | None]
 """What stood on the two sides (parsed JSON, a header's value or a whole body), and its signatures."""
+_EXACT: Final = 2**53
+"""An integer beyond what doubles count is an id, which may be made of the time: a larger one is only a later one."""
 _ORDERED: Final = frozenset({str, bytes})
 
 
@@ -82,7 +84,7 @@ class Variation:
         return f"{before.format if before else 'none'}>{after.format if after else 'none'}"
 
     def growth(self) -> float | None:
-        """Return by how much the numbers among the values are larger on the other side; None without a number."""
+        """Return by how much the numbers among the values are larger on the other side; None without one that counts."""
         if not self._is_measured:
             self._is_measured = True
             self._growth = self._measure()
@@ -92,6 +94,8 @@ class Variation:
         grown: float | None = None
         for base, other, before, after in self._sign():
             if before is not None and after is not None and before.sign is not None and after.sign is not None:
+                if type(base) is int and abs(base) > _EXACT:
+                    continue
                 try:
                     grown = (grown or 0) + (other - base)
                 except OverflowError:  # an integer that no double holds, and a double
