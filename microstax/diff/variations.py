@@ -84,7 +84,7 @@ class Variation:
         return f"{before.format if before else 'none'}>{after.format if after else 'none'}"
 
     def growth(self) -> float | None:
-        """Return by how much the numbers among the values are larger on the other side; None without one that counts."""
+        """Return by how much the numbers among the values are larger on the other side; None if nothing counts."""
         if not self._is_measured:
             self._is_measured = True
             self._growth = self._measure()
