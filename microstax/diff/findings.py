@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 from microstax.diff.discrepancy import GRPC, HEADER, SHAPE, STATUS
+from microstax.diff.grouping import noise_of
 from microstax.diff.judging import Case, JudgedEndpoint
 from microstax.model.difference import ShapeKind
 from microstax.model.report import EndpointReport, Judged, Rated, StatusFinding
@@ -30,7 +31,7 @@ def add_finding(
         "baseline": before,
         "branch": after,
         "rate": _rate(case.count, endpoint.aggregate.pairs),
-        "noise_rate": _rate(tally.control, endpoint.aggregate.triples),
+        "noise_rate": _rate(noise_of(discrepancy, tally), endpoint.aggregate.triples),
     }
     if discrepancy.family == SHAPE:
         report["shape"].append({**rated, "path": discrepancy.place})

@@ -64,8 +64,13 @@ def failures(tally: Tally) -> int:
 
 
 def sightings(discrepancy: Discrepancy, tally: Tally) -> int:
-    """Return in how many pairs the branch shows it; a shift has two directions."""
-    return tally.branch + (tally.control_only if discrepancy.kind == SHIFT else 0)
+    """Return in how many pairs the branch shows it; of a shift's two directions, the one that is seen more often."""
+    return max(tally.branch, tally.control_only) if discrepancy.kind == SHIFT else tally.branch
+
+
+def noise_of(discrepancy: Discrepancy, tally: Tally) -> int:
+    """Return in how many triples noise shows it: the control, or the other direction of a shift."""
+    return min(tally.branch, tally.control_only) if discrepancy.kind == SHIFT else tally.control
 
 
 def are_together(first: Tally, second: Tally) -> bool:

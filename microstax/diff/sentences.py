@@ -12,6 +12,7 @@ from microstax.model.report import EndpointReport, Group, Latency, ReportDocumen
 
 _LISTED: Final = 5
 _HOUR: Final = 60.0
+_DAY: Final = 24 * _HOUR
 _WORDS: Final = {"length_class": "length class", "magnitude": "order of magnitude"}
 
 _Quantile = Literal["p50", "p90", "p99"]
@@ -134,7 +135,9 @@ def _needed(report: EndpointReport, *, one_input: bool) -> str:
 def _duration(minutes: float) -> str:
     if minutes < 1:
         return "under a minute"
-    return f"{_counted(round(minutes), 'minute')}" if minutes < 2 * _HOUR else f"{minutes / _HOUR:,.0f} hours"
+    if minutes < 2 * _HOUR:
+        return _counted(round(minutes), "minute")
+    return f"{minutes / _HOUR:.1f} hours" if minutes < 2 * _DAY else f"{minutes / _DAY:,.0f} days"
 
 
 def _latency(endpoints: _Endpoints, bound: float) -> Iterator[str]:
@@ -200,7 +203,8 @@ def _coverage(document: ReportDocument) -> Iterator[str]:
     if lost:
         listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(lost.items(), key=lambda one: -one[1]))
         mirrored = document["coverage"]["mirrored"]
-        yield f"{sum(lost.values()):,} of {mirrored:,} mirrored requests were not compared: {listed}."
+        were = "was" if sum(lost.values()) == 1 else "were"
+        yield f"{sum(lost.values()):,} of {mirrored:,} mirrored requests {were} not compared: {listed}."
 
 
 def _folded(folded: int) -> Iterator[str]:

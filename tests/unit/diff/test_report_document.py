@@ -243,6 +243,18 @@ def test_a_value_that_always_differs_is_tested_by_its_signature(answer: Answer, 
     assert {one["kind"] for one in endpoint["values"] if one["path"] == "$.price"} == {"value"}
 
 
+def test_a_shift_counts_the_direction_that_is_seen_more_often(answer: Answer, joined: Joined) -> None:
+    aggregate, rng = ServiceAggregate.empty(), random.Random(3)
+    for number in range(400):
+        base, control = (answer({"load": rng.randrange(100, 200)}, path=f"/{number}") for _ in range(2))
+        branch = answer({"load": rng.randrange(100, 160)}, path=f"/{number}")
+        aggregate.add(joined(base, branch, control, pair=f"{number}"))
+    (shift,) = [one for one in only(report(aggregate))["values"] if one["kind"] == "shift"]
+    assert shift["verdict"] == "different"
+    assert shift["rate"] + shift["noise_rate"] == pytest.approx(1, abs=0.02)
+    assert shift["excess"] == pytest.approx(shift["rate"] - shift["noise_rate"], abs=1e-5)
+
+
 def test_declared_changes_are_no_drift(answer: Answer, joined: Joined) -> None:
     aggregate = cheaper(answer, joined)
     price = ExpectedChange(path="$.price", kind="value", reason="the sale", origin="microstax.yaml:3")
