@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Final
 
 from microstax.diff.counting import Counting, MayShow
+from microstax.diff.crowds import RARE, Crowds
 from microstax.diff.deviations import Deviations, Found
 from microstax.diff.discrepancy import Discrepancy, plain
 from microstax.diff.distinct import Distinct
@@ -20,6 +21,9 @@ CONTEXTS: Final = 512
 TALLIES: Final = 256
 """Discrepancies that are kept of one endpoint; twice as many while a flush lasts."""
 
+_PATIENCE: Final = 32
+"""After so many discrepancies that were never seen before it is asked whether their names are made by traffic."""
+
 Describe = Callable[[], tuple[str, ...]]
 """Returns the features of the request at hand; it is asked only for pairs that enter a sample."""
 
@@ -28,10 +32,24 @@ class EndpointAggregate:
     """Counts of one endpoint. `folded` counts what was seen of discrepancies too rare to be kept.
 
     `sample` holds some of the pairs, `requests` what their requests and those of discrepancies were like. `told` are
-    the samples of discrepancies that earlier deltas held and this one has not seen yet.
+    the samples of discrepancies that earlier deltas held and this one has not seen yet. `crowds` goes from delta to
+    delta, beside what is reported.
     """
 
-    __slots__ = ("contexts", "folded", "latencies", "pairs", "requests", "sample", "tallies", "told", "triples")
+    __slots__ = (
+        "_patience",
+        "_strange",
+        "contexts",
+        "crowds",
+        "folded",
+        "latencies",
+        "pairs",
+        "requests",
+        "sample",
+        "tallies",
+        "told",
+        "triples",
+    )
 
     def __init__(self) -> None:
         self.pairs = self.triples = self.folded = 0
@@ -41,6 +59,8 @@ class EndpointAggregate:
         self.sample = Sample(ENDPOINT_PAIRS)
         self.requests = Requests()
         self.told: dict[Discrepancy, Sample] = {}
+        self.crowds = Crowds()
+        self._strange, self._patience = 0, _PATIENCE
 
     def rest(self) -> "EndpointAggregate":
         """Return what the next delta begins with: no counts, and what need not be told again."""
@@ -48,6 +68,8 @@ class EndpointAggregate:
         made.sample = self.sample.rest()
         made.told = {} if len(self.told) > TALLIES else self.told.copy()
         made.told.update((discrepancy, tally.seen.rest()) for discrepancy, tally in self.tallies.items())
+        made.crowds = Crowds(self.crowds.places)
+        made._strange, made._patience = self._strange, self._patience
         return made
 
     def add(
@@ -72,9 +94,11 @@ class EndpointAggregate:
             return False
         counting = Counting(self._tally, pair=pair, context=context, number=number, may_show=may_show)
         if control is None:
-            counting.alone(Deviations(branch))
+            counting.alone(self._deviations(branch))
         else:
-            counting.triple(Deviations(branch), Deviations(control))
+            counting.triple(self._deviations(branch), self._deviations(control))
+        if self._strange > self._patience:
+            self._learn_crowds()
         if wanted or counting.wanted:
             self.requests.describe(number, describe())
         if len(self.tallies) > 2 * TALLIES or len(self.requests) > 2 * REQUESTS:
@@ -162,11 +186,39 @@ class EndpointAggregate:
         made.requests = Requests.unpack(requests)
         return made
 
+    def _deviations(self, found: Found) -> Deviations:
+        made = Deviations(found)
+        if self.crowds.places:
+            self.crowds.extend(made, [discrepancy for discrepancy in made.ways if self._is_rare(discrepancy)])
+        return made
+
+    def _is_rare(self, discrepancy: Discrepancy) -> bool:
+        """Tell whether it was seen a few times only, in this delta and, on the branch alone, in those before."""
+        tally = self.tallies.get(discrepancy)
+        if tally is None:
+            return discrepancy not in self.told or len(self.told[discrepancy].hashes) <= RARE
+        return len(tally.seen.hashes) <= RARE and tally.weight <= RARE
+
+    def _learn_crowds(self) -> None:
+        """Look for places where many rare names differ; the less often, the longer there are none."""
+        known, rare = len(self.crowds.places), (one for one in (*self.told, *self.tallies) if self._is_rare(one))
+        self.crowds.learn([(one, self._seen(one).hashes) for one in rare])
+        self._strange = 0
+        self._patience = _PATIENCE if len(self.crowds.places) > known else min(2 * self._patience, TALLIES)
+
+    def _seen(self, discrepancy: Discrepancy) -> Sample:
+        tally = self.tallies.get(discrepancy)
+        return self.told[discrepancy] if tally is None else tally.seen
+
     def _tally(self, discrepancy: Discrepancy) -> Tally:
         tally = self.tallies.get(discrepancy)
         if tally is None:
             tally = self.tallies[discrepancy] = Tally()
-            tally.seen = self.told.pop(discrepancy, tally.seen)
+            seen = self.told.pop(discrepancy, None)
+            if seen is None:
+                self._strange += 1
+            else:
+                tally.seen = seen
         return tally
 
 
