@@ -40,6 +40,8 @@ def excess_below(*, b: float, c: float, triples: float, finest: int, alpha: floa
     low, high = (b - c) / triples, 1.0
     for _ in range(_STEPS):
         middle = (low + high) / 2
+        if middle >= 1:
+            break  # nearly all of very many triples are b: no smaller double is left
         if log_evidence_below(middle, b=b, c=c, triples=triples, finest=finest) >= -math.log(alpha):
             high = middle
         else:

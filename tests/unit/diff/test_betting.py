@@ -43,6 +43,7 @@ def test_nothing_is_small_without_a_tolerance_or_without_a_triple() -> None:
     assert log_evidence_below(0.0, b=5, c=5, triples=10_000, finest=20) < 0
     assert excess_below(b=0, c=0, triples=0, finest=7, alpha=ALPHA) == 1
     assert excess_below(b=9, c=0, triples=9, finest=7, alpha=ALPHA) == 1
+    assert excess_below(b=805_306_380, c=0, triples=805_306_381, finest=7, alpha=ALPHA) == 1
 
 
 COUNTS = st.tuples(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(1, 10**9))
