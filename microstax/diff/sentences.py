@@ -9,10 +9,9 @@ from microstax.diff.betting import MOST_PAIRS
 from microstax.diff.discrepancy import GRPC, HEADER, STATUS, Discrepancy
 from microstax.diff.verdict import Policy
 from microstax.model.report import EndpointReport, Group, Latency, ReportDocument
+from microstax.model.wording import counted, duration
 
 _LISTED: Final = 5
-_HOUR: Final = 60.0
-_DAY: Final = 24 * _HOUR
 _WORDS: Final = {"length_class": "length class", "magnitude": "order of magnitude"}
 
 _Quantile = Literal["p50", "p90", "p99"]
@@ -89,7 +88,7 @@ def _drift(endpoints: _Endpoints) -> Iterator[str]:
 
 def _cause(group: Group) -> str:
     others = group["findings"] - 1
-    together = f" with {_counted(others, 'other difference')}, always together" if others else ""
+    together = f" with {counted(others, 'other difference')}, always together" if others else ""
     adverb = "only" if group["failing_share"] in (None, 1.0) else "mostly"
     condition = f", {adverb} when {group['condition']}" if group["condition"] else ""
     return f"{group['lead']}{together}{condition}"
@@ -111,14 +110,14 @@ def _waiting(endpoints: _Endpoints, beside: Beside, *, overall_same: bool) -> It
     if overall_same and waiting:
         pairs = sum(report["pairs"] for _, report in waiting)
         yield (
-            f"{_counted(len(waiting), 'rarely called endpoint')} ({pairs:,} pairs), undecided alone, "
+            f"{counted(len(waiting), 'rarely called endpoint')} ({pairs:,} pairs), undecided alone, "
             f"{'does' if len(waiting) == 1 else 'do'} not hold up the verdict: judged together, or under "
             f"{_percent(beside.policy.tolerance)} of the pairs."
         )
         return
     for service, report in waiting[:_LISTED]:
         needed = _needed(report, one_input=(service, report["endpoint"]) in beside.one_input)
-        yield f"{_name(service, report)} is undecided after {_counted(report['pairs'], 'pair')}: {needed}."
+        yield f"{_name(service, report)} is undecided after {counted(report['pairs'], 'pair')}: {needed}."
     if len(waiting) > _LISTED:
         yield f"{len(waiting) - _LISTED} more endpoints are undecided."
 
@@ -129,15 +128,7 @@ def _needed(report: EndpointReport, *, one_input: bool) -> str:
         return f"as the answers vary now, over {MOST_PAIRS:,} more would be needed"
     if needs is None:
         return "a difference was seen for one input only, and more requests of that input do not decide; look at it"
-    return f"about {needs:,} more are needed{f', {_duration(minutes)} at the rate so far' if minutes else ''}"
-
-
-def _duration(minutes: float) -> str:
-    if minutes < 1:
-        return "under a minute"
-    if minutes < 2 * _HOUR:
-        return _counted(round(minutes), "minute")
-    return f"{minutes / _HOUR:.1f} hours" if minutes < 2 * _DAY else f"{minutes / _DAY:,.0f} days"
+    return f"about {needs:,} more are needed{f', {duration(minutes)} at the rate so far' if minutes else ''}"
 
 
 def _latency(endpoints: _Endpoints, bound: float) -> Iterator[str]:
@@ -146,7 +137,7 @@ def _latency(endpoints: _Endpoints, bound: float) -> Iterator[str]:
         latency = report["latency"]
         if latency["verdict"] in ("slower", "faster"):
             effect = next(filter(None, (_effect(latency, name, word, bound) for name, word in _QUANTILES)), "")
-            spikes = _counted(latency["spikes"], "spike") if latency["spikes"] else ""
+            spikes = counted(latency["spikes"], "spike") if latency["spikes"] else ""
             said = ", ".join(filter(None, (effect, spikes))) or f"than the {latency['reference']} at some quantile"
             yield f"{_name(service, report)} is {latency['verdict']}: {said}."
 
@@ -167,7 +158,7 @@ def _calibration(endpoints: _Endpoints, beside: Beside) -> Iterator[str]:
     if not beside.uncalibrated:
         return
     unjudged = _unjudged(endpoints)
-    tail = f" {_counted(unjudged, 'difference')} in values or order cannot be judged so." if unjudged else ""
+    tail = f" {counted(unjudged, 'difference')} in values or order cannot be judged so." if unjudged else ""
     calibrated = {service for service, report in endpoints if report["pairs"]} - set(beside.uncalibrated)
     whose = f" of {', '.join(beside.uncalibrated[:_LISTED])}" if calibrated else ""
     whose += f" and {len(beside.uncalibrated) - _LISTED} more" if whose and len(beside.uncalibrated) > _LISTED else ""
@@ -195,7 +186,7 @@ def _rules(document: ReportDocument) -> Iterator[str]:
 def _rechecks(document: ReportDocument) -> Iterator[str]:
     asked = document["rechecks"]
     if asked is not None and asked["asked"]:
-        yield f"{asked['vanished']:,} of {_counted(asked['asked'], 'mismatch', 'es')} vanished when asked again."
+        yield f"{asked['vanished']:,} of {counted(asked['asked'], 'mismatch', 'es')} vanished when asked again."
 
 
 def _coverage(document: ReportDocument) -> Iterator[str]:
@@ -217,7 +208,7 @@ def _same(document: ReportDocument, endpoints: _Endpoints, policy: Policy) -> It
         pairs = sum(report["pairs"] for _, report in endpoints)
         judged = ", of what can be judged" if _unjudged(endpoints) else ""
         yield (
-            f"{_counted(pairs, 'pair')} {'shows' if pairs == 1 else 'show'} no difference that noise does not explain "
+            f"{counted(pairs, 'pair')} {'shows' if pairs == 1 else 'show'} no difference that noise does not explain "
             f"(alpha {policy.alpha:g}), and none in more than {_percent(policy.tolerance)} of an endpoint's "
             f"requests{judged}."
         )
@@ -229,7 +220,3 @@ def _percent(share: float) -> str:
 
 def _name(service: str, report: EndpointReport) -> str:
     return f"{service} {report['endpoint']}"
-
-
-def _counted(count: int, noun: str, plural: str = "s") -> str:
-    return f"{count:,} {noun}{'' if count == 1 else plural}"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from microstax.model.report import ExpectedReport, IgnoredRule, ReportDocument
-from microstax.report.figures import counted
+from microstax.model.wording import counted
 
 _WORDS: Final = {"appeared": "appeared", "missing": "MISSING", "undecided": "not seen yet"}
 

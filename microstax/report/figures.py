@@ -9,22 +9,16 @@ import math
 from collections.abc import Iterable
 from typing import Final
 
+from microstax.model.wording import counted, duration
 from microstax.report.text import visible
 
 UNKNOWN: Final = "-"
 _LEAST: Final = 1e-8
-_HOUR: Final = 60
-_DAY: Final = 24 * _HOUR
 
 
 def number(count: int) -> str:
     """Return a count with its thousands apart: 12,345."""
     return f"{count:,}"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return `1 pair` or `12 pairs`."""
-    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
 
 
 def listed(counts: Iterable[tuple[str, int]]) -> str:
@@ -70,17 +64,6 @@ def e_value(log10: float) -> str:
     if log10 >= 1:
         return f"e-value {10**log10:.0f}"
     return f"e-value {10**log10:.2g}" if log10 > -3 else "e-value under 0.001"  # noqa: PLR2004
-
-
-def duration(minutes: float) -> str:
-    """Return a time for people: `under a minute`, `6 minutes`, `3.5 hours`, `12 days`."""
-    if minutes < 1:
-        return "under a minute"
-    if minutes < 2 * _HOUR:
-        return counted(round(minutes), "minute")
-    if minutes < 2 * _DAY:
-        return f"{minutes / _HOUR:.1f} hours"
-    return f"{minutes / _DAY:,.0f} days"
 
 
 def more(needs: int | None, minutes: float | None) -> str:

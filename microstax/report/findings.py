@@ -11,7 +11,8 @@ from microstax.model.report import (
     StatusFinding,
     Verdict,
 )
-from microstax.report.figures import counted, e_value, more, number, percent
+from microstax.model.wording import counted
+from microstax.report.figures import e_value, more, number, percent
 
 NOTHING: Final = "(nothing)"
 NOISE: Final = "noise"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from microstax.model.report import EndpointReport, Group
-from microstax.report.figures import counted, number, percent
+from microstax.model.wording import counted
+from microstax.report.figures import number, percent
 from microstax.report.findings import LABELS, NOISE, Finding, findings, importance
 
 

@@ -5,9 +5,9 @@ from itertools import count
 from typing import Final
 
 from microstax.model.report import EndpointReport, Latency, ReportDocument
+from microstax.model.wording import counted
 from microstax.report import latencies, summary
 from microstax.report.examples import example_of
-from microstax.report.figures import counted
 from microstax.report.findings import NOTHING, Finding
 from microstax.report.groups import Cluster, clusters, noise
 from microstax.report.html_latency import latency_section

@@ -5,7 +5,8 @@ from os.path import commonprefix
 from typing import Final
 
 from microstax.model.exchange import Exchange
-from microstax.report.figures import counted, milliseconds, number
+from microstax.model.wording import counted
+from microstax.report.figures import milliseconds, number
 from microstax.report.html_text import code, text
 from microstax.report.pair import ComparedPair, described, request_lines, response_lines
 from microstax.report.sides import Row, rows, shortened

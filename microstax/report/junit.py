@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from xml.etree import ElementTree as ET  # it only writes
 
 from microstax.model.report import EndpointReport, ReportDocument, ServiceReport
+from microstax.model.wording import counted
 from microstax.report import declared, latencies, summary
-from microstax.report.figures import counted
 from microstax.report.findings import Finding, findings
 from microstax.report.groups import clusters, noise
 from microstax.report.ranking import standing

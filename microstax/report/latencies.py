@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from microstax.model.report import Effect, Interval, Latency, QuantileIntervals, Quantiles
-from microstax.report.figures import counted, milliseconds, number, ratio, threshold
+from microstax.model.wording import counted
+from microstax.report.figures import milliseconds, number, ratio, threshold
 
 Name = Literal["p50", "p90", "p99"]
 NAMES: Final[tuple[Name, ...]] = ("p50", "p90", "p99")

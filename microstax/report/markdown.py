@@ -9,8 +9,9 @@ from html import escape
 from typing import Final
 
 from microstax.model.report import EndpointReport, ReportDocument
+from microstax.model.wording import counted
 from microstax.report import declared, latencies, summary
-from microstax.report.figures import counted, number
+from microstax.report.figures import number
 from microstax.report.findings import DECLARED, Finding
 from microstax.report.groups import clusters, noise
 from microstax.report.markdown_text import code, escaped

@@ -3,7 +3,8 @@
 from typing import Final
 
 from microstax.model.report import EndpointReport, ReportDocument
-from microstax.report.figures import counted, listed, more, number, percent, threshold
+from microstax.model.wording import counted
+from microstax.report.figures import listed, more, number, percent, threshold
 from microstax.report.findings import DECLARED
 from microstax.report.ranking import is_slower, standing
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from microstax.model.report import EndpointReport, ReportDocument
+from microstax.model.wording import counted
 from microstax.report import declared, summary
-from microstax.report.figures import counted
 from microstax.report.findings import Finding
 from microstax.report.groups import clusters, noise
 from microstax.report.ranking import ranked

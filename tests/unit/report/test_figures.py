@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from microstax.model import wording
 from microstax.report import figures
 
 
@@ -59,12 +60,12 @@ def test_e_value(log10: float, shown: str) -> None:
     [(0.2, "under a minute"), (1.0, "1 minute"), (6.2, "6 minutes"), (119.0, "119 minutes"), (190.0, "3.2 hours")],
 )
 def test_duration(minutes: float, shown: str) -> None:
-    assert figures.duration(minutes) == shown
+    assert wording.duration(minutes) == shown
 
 
 def test_a_wait_of_days() -> None:
-    assert figures.duration(3 * 24 * 60) == "3 days"
-    assert figures.duration(1e9) == "694,444 days"
+    assert wording.duration(3 * 24 * 60) == "3 days"
+    assert wording.duration(1e9) == "694,444 days"
 
 
 @pytest.mark.parametrize(
