@@ -54,6 +54,7 @@ LIST_OVERLAYS: Final = Method(MANAGEMENT, "ListOverlays", v1.ListOverlaysRequest
 GET_OVERLAY: Final = Method(MANAGEMENT, "GetOverlay", v1.GetOverlayRequest, v1.OverlayInfo)
 DELETE_OVERLAY: Final = Method(MANAGEMENT, "DeleteOverlay", v1.DeleteOverlayRequest, v1.Progress, streams=True)
 SET_SHADOW: Final = Method(MANAGEMENT, "SetShadow", v1.SetShadowRequest, v1.Progress, streams=True)
+DISABLE_SHADOWS: Final = Method(MANAGEMENT, "DisableShadows", v1.DisableShadowsRequest, v1.Progress, streams=True)
 GET_REPORT: Final = Method(MANAGEMENT, "GetReport", v1.GetReportRequest, v1.GetReportResponse)
 GET_PAIR: Final = Method(MANAGEMENT, "GetPair", v1.GetPairRequest, v1.PairRecord)
 EXPORT_PAIRS: Final = Method(MANAGEMENT, "ExportPairs", v1.ExportPairsRequest, v1.PairRecord, streams=True)

@@ -1,14 +1,27 @@
-"""A shadow that some are shown before it is committed.
+"""What some are shown in place of the committed state: a shadow before it is committed, a share of 0 while it is paused.
 
 A new generation of results throws the old one away, so it is committed once it is in force and not before. Until then
 workers and Envoys see a state in which it is on, and all others the state without it.
+
+A pause is never committed: it must come into force within a second, also when the disk is full. A control plane that
+comes back finds out for itself whether there is still a reason.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from microstax.store.state import PutShadow, ShadowRecord, State, apply
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why a shadow mirrors nothing although it is on, a sentence, and since when (Unix milliseconds)."""
+
+    why: str
+    since_ms: int
 
 
 class Ahead:
@@ -18,6 +31,7 @@ class Ahead:
         self._followers: Final[list[Callable[[State], None]]] = []
         self._state = State()
         self._shown: dict[str, ShadowRecord] = {}
+        self._paused: dict[str, Pause] = {}
         self._news = asyncio.Event()
 
     def attach(self, follow: Callable[[State], None]) -> None:
@@ -50,6 +64,23 @@ class Ahead:
         """The overlays whose shadows are shown ahead."""
         return tuple(self._shown)
 
+    def pause(self, overlay: str, pause: Pause) -> None:
+        """Show every share of an overlay's shadow as 0 until `resume`; a pause that is there keeps its beginning."""
+        before = self._paused.get(overlay)
+        self._paused[overlay] = replace(pause, since_ms=before.since_ms) if before else pause
+        if before is None:
+            self._tell()
+
+    def resume(self, overlay: str) -> None:
+        """Show the shares of an overlay as they are committed. Idempotent."""
+        if self._paused.pop(overlay, None) is not None:
+            self._tell()
+
+    @property
+    def paused(self) -> Mapping[str, Pause]:
+        """The pauses, by overlay."""
+        return MappingProxyType(self._paused)
+
     async def decided(self, is_open: Callable[[], bool]) -> None:
         """Wait until a question is no longer open, which the end of a show may bring about."""
         while is_open():
@@ -60,5 +91,14 @@ class Ahead:
         for overlay, shadow in self._shown.items():
             if overlay in state.overlays:
                 state = apply(state, PutShadow(shadow))
+        for overlay in self._paused:
+            if overlay in state.shadows:
+                state = apply(state, PutShadow(_silent(state, state.shadows[overlay])))
         for follow in self._followers:
             follow(state)
+
+
+def _silent(state: State, shadow: ShadowRecord) -> ShadowRecord:
+    """Return a shadow of which every service's share is 0."""
+    services = state.overlays[shadow.overlay].spec.services
+    return replace(shadow, in_force=MappingProxyType({spec.name: 0 for spec in services}))

@@ -11,6 +11,7 @@ __all__ = (
     "DeleteOverlayRequest",
     "Delta",
     "DeltaAck",
+    "DisableShadowsRequest",
     "EnvironmentInfo",
     "EnvoyInfo",
     "EnvoyType",
@@ -138,6 +139,11 @@ class Delta(betterproto2.Message):
     absolute; a change is sent at once
     """
 
+    memory_bytes: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
+    """
+    of the worker, resident
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "Delta", Delta)
 
@@ -150,6 +156,14 @@ class DeltaAck(betterproto2.Message):
 
 
 default_message_pool.register_message("microstax.management.v1", "DeltaAck", DeltaAck)
+
+
+@dataclass(eq=False, repr=False)
+class DisableShadowsRequest(betterproto2.Message):
+    pass
+
+
+default_message_pool.register_message("microstax.management.v1", "DisableShadowsRequest", DisableShadowsRequest)
 
 
 @dataclass(eq=False, repr=False)
@@ -206,6 +220,16 @@ class EnvoyInfo(betterproto2.Message):
     phase: "str" = betterproto2.field(8, betterproto2.TYPE_STRING)
     """
     as ServiceInfo.phase
+    """
+
+    memory_bytes: "int" = betterproto2.field(9, betterproto2.TYPE_INT64)
+    """
+    resident; 0: unknown
+    """
+
+    memory_limit_bytes: "int" = betterproto2.field(10, betterproto2.TYPE_INT64)
+    """
+    above it nothing is mirrored; 0: no shadow is on
     """
 
 
@@ -451,6 +475,11 @@ class NodeCounters(betterproto2.Message):
     when they were read, by the worker's clock
     """
 
+    memory_bytes: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
+    """
+    of the Envoy, as it says itself
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "NodeCounters", NodeCounters)
 
@@ -675,6 +704,23 @@ class SetShadowRequest(betterproto2.Message):
     keep this many pairs, whatever they show; 0: only what findings show
     """
 
+    strip_headers: "list[str]" = betterproto2.field(12, betterproto2.TYPE_STRING, repeated=True)
+    """
+    taken out of every copy; empty: as it is
+    """
+
+    strip_nothing: "bool" = betterproto2.field(13, betterproto2.TYPE_BOOL)
+    """
+    take out none any more
+    """
+
+    ttl_ms: "int | None" = betterproto2.field(14, betterproto2.TYPE_INT64, optional=True)
+    """
+    from now on; 0: never ends by itself
+    """
+
+    max_total_rps: "int | None" = betterproto2.field(15, betterproto2.TYPE_INT64, optional=True)
+
 
 default_message_pool.register_message("microstax.management.v1", "SetShadowRequest", SetShadowRequest)
 
@@ -698,6 +744,33 @@ class ShadowInfo(betterproto2.Message):
     keep_pairs: "int" = betterproto2.field(8, betterproto2.TYPE_INT64)
     """
     asked for, of each service
+    """
+
+    expires_ms: "int" = betterproto2.field(9, betterproto2.TYPE_INT64)
+    """
+    when it ends by itself; 0: never
+    """
+
+    strip_headers: "list[str]" = betterproto2.field(10, betterproto2.TYPE_STRING, repeated=True)
+
+    max_total_rps: "int" = betterproto2.field(11, betterproto2.TYPE_INT64)
+    """
+    copies a second of all its services together
+    """
+
+    paused: "str" = betterproto2.field(12, betterproto2.TYPE_STRING)
+    """
+    a sentence: why nothing is mirrored although it is on; empty: it is not paused
+    """
+
+    paused_ms: "int" = betterproto2.field(13, betterproto2.TYPE_INT64)
+    """
+    since when
+    """
+
+    adjusted: "list[str]" = betterproto2.field(14, betterproto2.TYPE_STRING, repeated=True)
+    """
+    sentences: why a share is lower than asked for
     """
 
 
@@ -850,6 +923,11 @@ class TargetShadow(betterproto2.Message):
     how many more pairs to keep, whatever they show
     """
 
+    strip_headers: "list[str]" = betterproto2.field(13, betterproto2.TYPE_STRING, repeated=True)
+    """
+    what a copy does not carry, for asking again
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "TargetShadow", TargetShadow)
 
@@ -894,6 +972,11 @@ class WorkerInfo(betterproto2.Message):
     pairs: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
 
     lag_ms: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
+
+    memory_bytes: "int" = betterproto2.field(6, betterproto2.TYPE_INT64)
+    """
+    resident; 0: unknown
+    """
 
 
 default_message_pool.register_message("microstax.management.v1", "WorkerInfo", WorkerInfo)
