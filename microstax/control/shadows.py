@@ -159,8 +159,18 @@ class Shadows:
 
 
 def _comparable(one: ShadowSettings, other: ShadowSettings) -> bool:
-    """Tell whether counts of both settings mean the same: only share, budget and what is kept differ."""
-    return replace(one, sample_ppm=other.sample_ppm, max_rps=other.max_rps, keep_pairs=other.keep_pairs) == other
+    """Tell whether counts of both settings mean the same: only share, budgets, what is kept and the end differ."""
+    return (
+        replace(
+            one,
+            sample_ppm=other.sample_ppm,
+            max_rps=other.max_rps,
+            max_total_rps=other.max_total_rps,
+            keep_pairs=other.keep_pairs,
+            ttl_ms=other.ttl_ms,
+        )
+        == other
+    )
 
 
 def _mirroring(state: State, record: OverlayRecord, shadow: ShadowRecord) -> str:

@@ -8,6 +8,9 @@ from microstax.model.overlay import SAFE_METHODS
 
 MILLION: Final = 1_000_000
 DEFAULT_MAX_RPS: Final = 200
+DEFAULT_MAX_TOTAL_RPS: Final = 1_000
+DEFAULT_TTL_MS: Final = 24 * 3_600_000
+MOST_TTL_MS: Final = 365 * 24 * 3_600_000
 DEFAULT_MAX_BODY: Final = 64 * 1024
 DEFAULT_BRANCH_TIMEOUT_MS: Final = 15_000
 DEFAULT_RECHECK_RPS: Final = 5
@@ -30,7 +33,9 @@ class ShadowSettings:
     """What `env shadow --enable` was asked for. `sample_ppm` is a share in parts per million.
 
     Of a service's mismatches, `recheck_rps` a second are asked again of every side (0: none). `keep_pairs` pairs of a
-    service are kept whatever they show; 0 keeps those that findings show.
+    service are kept whatever they show; 0 keeps those that findings show. `strip_headers` are names in lower case that
+    no copy carries. `ttl_ms` after it was enabled a shadow ends by itself (0: never). `max_rps` limits the copies a
+    second of each service, and `max_total_rps` those of all the overlay's services together.
     """
 
     enabled: bool = False
@@ -43,3 +48,6 @@ class ShadowSettings:
     branch_timeout_ms: int = DEFAULT_BRANCH_TIMEOUT_MS
     recheck_rps: int = 0
     keep_pairs: int = 0
+    strip_headers: tuple[str, ...] = ()
+    ttl_ms: int = DEFAULT_TTL_MS
+    max_total_rps: int = DEFAULT_MAX_TOTAL_RPS
