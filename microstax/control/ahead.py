@@ -1,4 +1,4 @@
-"""What some are shown in place of the committed state: a shadow before it is committed, a share of 0 while it is paused.
+"""What some are shown in place of the committed state: shadows before they are committed, shares of 0 in a pause.
 
 A new generation of results throws the old one away, so it is committed once it is in force and not before. Until then
 workers and Envoys see a state in which it is on, and all others the state without it.
@@ -10,10 +10,22 @@ comes back finds out for itself whether there is still a reason.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from microstax.store.state import PutShadow, ShadowRecord, State, apply
+
+
+class Pauser(StrEnum):
+    """Who pauses: each only ends its own pause, and a shadow is paused while anybody's lasts."""
+
+    KILL_SWITCH = "kill switch"
+    EXPIRY = "expiry"
+    GUARD = "guard"
+
+
+_RANK: Final = tuple(Pauser)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,7 @@ class Ahead:
         self._followers: Final[list[Callable[[State], None]]] = []
         self._state = State()
         self._shown: dict[str, ShadowRecord] = {}
-        self._paused: dict[str, Pause] = {}
+        self._paused: dict[str, dict[Pauser, Pause]] = {}
         self._news = asyncio.Event()
 
     def attach(self, follow: Callable[[State], None]) -> None:
@@ -64,22 +76,33 @@ class Ahead:
         """The overlays whose shadows are shown ahead."""
         return tuple(self._shown)
 
-    def pause(self, overlay: str, pause: Pause) -> None:
-        """Show every share of an overlay's shadow as 0 until `resume`; a pause that is there keeps its beginning."""
-        before = self._paused.get(overlay)
-        self._paused[overlay] = replace(pause, since_ms=before.since_ms) if before else pause
-        if before is None:
+    def pause(self, overlay: str, pause: Pause, *, by: Pauser) -> None:
+        """Show every share of an overlay's shadow as 0 until all who paused it `resume`.
+
+        A pause of the same pauser that is there keeps its beginning.
+        """
+        pauses = self._paused.setdefault(overlay, {})
+        first, before = not pauses, pauses.get(by)
+        pauses[by] = replace(pause, since_ms=before.since_ms) if before else pause
+        if first:
             self._tell()
 
-    def resume(self, overlay: str) -> None:
-        """Show the shares of an overlay as they are committed. Idempotent."""
-        if self._paused.pop(overlay, None) is not None:
+    def resume(self, overlay: str, *, by: Pauser) -> None:
+        """End a pause; without any other the shares are shown as they are committed. Idempotent."""
+        pauses = self._paused.get(overlay, {})
+        if pauses.pop(by, None) is not None and not pauses:
+            del self._paused[overlay]
             self._tell()
 
     @property
     def paused(self) -> Mapping[str, Pause]:
-        """The pauses, by overlay."""
-        return MappingProxyType(self._paused)
+        """The pauses, by overlay; of several the one whose pauser stands first in `Pauser`."""
+        chosen = {overlay: pauses[min(pauses, key=_RANK.index)] for overlay, pauses in self._paused.items()}
+        return MappingProxyType(chosen)
+
+    def paused_by(self, by: Pauser) -> Mapping[str, Pause]:
+        """The pauses of one of those who pause, by overlay."""
+        return MappingProxyType({overlay: pauses[by] for overlay, pauses in self._paused.items() if by in pauses})
 
     async def decided(self, is_open: Callable[[], bool]) -> None:
         """Wait until a question is no longer open, which the end of a show may bring about."""

@@ -116,7 +116,7 @@ def _overlays(db: sqlite3.Connection) -> dict[str, OverlayRecord]:
 
 
 def _shadows(db: sqlite3.Connection) -> dict[str, ShadowRecord]:
-    query = "SELECT overlay, settings, generation, since_ms, in_force FROM shadow"
+    query = "SELECT overlay, settings, generation, since_ms, in_force, expires_ms FROM shadow"
     return {
         overlay: ShadowRecord(
             overlay=overlay,
@@ -124,8 +124,9 @@ def _shadows(db: sqlite3.Connection) -> dict[str, ShadowRecord]:
             generation=generation,
             since_ms=since_ms,
             in_force=MappingProxyType(json.loads(in_force)),
+            expires_ms=expires_ms,
         )
-        for overlay, settings, generation, since_ms, in_force in db.execute(query)
+        for overlay, settings, generation, since_ms, in_force, expires_ms in db.execute(query)
     }
 
 
@@ -159,6 +160,7 @@ def _put_shadow(db: sqlite3.Connection, record: ShadowRecord) -> None:
         "generation": record.generation,
         "since_ms": record.since_ms,
         "in_force": encode(record.in_force),
+        "expires_ms": record.expires_ms,
     }
     _upsert(db, "shadow", row)
 

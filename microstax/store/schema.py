@@ -40,8 +40,9 @@ CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 """
 
 _KEPT: Final = "ALTER TABLE pair ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;"
+_EXPIRING: Final = "ALTER TABLE shadow ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0;"
 
-STEPS: Final[tuple[str, ...]] = (_FIRST, _KEPT)
+STEPS: Final[tuple[str, ...]] = (_FIRST, _KEPT, _EXPIRING)
 VERSION: Final = len(STEPS)
 
 
