@@ -101,7 +101,7 @@ class Ahead:
         return MappingProxyType(chosen)
 
     def paused_by(self, by: Pauser) -> Mapping[str, Pause]:
-        """The pauses of one of those who pause, by overlay."""
+        """Return the pauses of one of those who pause, by overlay."""
         return MappingProxyType({overlay: pauses[by] for overlay, pauses in self._paused.items() if by in pauses})
 
     async def decided(self, is_open: Callable[[], bool]) -> None:

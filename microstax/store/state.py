@@ -38,8 +38,8 @@ class ShadowRecord:
     """An overlay's shadow; its results belong to a `generation`, which began at `since_ms`.
 
     `in_force` is the share in parts per million that a service is held to by its budget; it is kept so that a control
-    plane that comes back gives every Envoy what it has. At `expires_ms` (Unix milliseconds; 0: never) it ends by itself;
-    one that is off and has a time there did.
+    plane that comes back gives every Envoy what it has. At `expires_ms` (Unix milliseconds; 0: never) it ends by
+    itself; one that is off and has a time there did.
     """
 
     overlay: str
