@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from microstax.errors import StorageError
-from microstax.model.environment import EMPTY, EnvironmentSpec, HealthCheck, ServiceSpec
-from microstax.model.overlay import BridgeAllowance, OverlaySpec
+from microstax.model.environment import EMPTY, EnvironmentSpec, HealthCheck, Protocol, ServiceSpec
+from microstax.model.overlay import BridgeAllowance, BridgeLimits, OverlaySpec, ServiceLimits
 from microstax.model.redaction import RedactionRules
 
 DOCUMENT_VERSION: Final = 1
@@ -36,7 +36,7 @@ def environment_from_document(document: Mapping[str, Any]) -> EnvironmentSpec:
             redaction=RedactionRules(**{name: tuple(document["redaction"][name]) for name in _RULES}),
             preview_header=document["preview_header"],
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _damaged("environment", document) from error
 
 
@@ -48,7 +48,16 @@ def overlay_document(overlay: OverlaySpec) -> dict[str, Any]:
         "name": overlay.name,
         "baseline": overlay.baseline,
         "services": [_service_document(service) for service in overlay.services],
-        "bridge": [{"service": entry.service, "methods": list(entry.methods)} for entry in overlay.bridge],
+        "bridge": [
+            {"service": one.service, "methods": list(one.methods), "bodies": one.bodies, "tcp": one.tcp}
+            for one in overlay.bridge
+        ],
+        "limits": {"max_concurrent": overlay.limits.max_concurrent, "max_rps": overlay.limits.max_rps},
+        "service_limits": [
+            {"service": one.service, "max_concurrent": one.max_concurrent, "max_rps": one.max_rps}
+            for one in overlay.service_limits
+        ],
+        "direct": overlay.direct,
     }
 
 
@@ -61,11 +70,13 @@ def overlay_from_document(document: Mapping[str, Any]) -> OverlaySpec:
             baseline=document["baseline"],
             services=tuple(map(_service, document["services"])),
             bridge=tuple(
-                BridgeAllowance(service=entry["service"], methods=tuple(entry["methods"]))
-                for entry in document["bridge"]
+                BridgeAllowance(**{**entry, "methods": tuple(entry["methods"])}) for entry in document["bridge"]
             ),
+            limits=BridgeLimits(**document.get("limits", {})),
+            service_limits=tuple(ServiceLimits(**entry) for entry in document.get("service_limits", ())),
+            direct=document.get("direct", False),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise _damaged("overlay", document) from error
 
 
@@ -99,6 +110,7 @@ def _service_document(service: ServiceSpec) -> dict[str, Any]:
         },
         "depends_on": list(service.depends_on),
         "workdir": service.workdir,
+        "protocol": service.protocol.value,
     }
 
 
@@ -113,4 +125,5 @@ def _service(document: Mapping[str, Any]) -> ServiceSpec:
         health=HealthCheck(**document["health"]),
         depends_on=tuple(document["depends_on"]),
         workdir=document["workdir"],
+        protocol=Protocol(document.get("protocol", Protocol.HTTP)),
     )

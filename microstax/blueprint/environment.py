@@ -6,16 +6,31 @@ from typing import Final
 from microstax.blueprint.commands import read_command
 from microstax.blueprint.graph import find_cycle
 from microstax.blueprint.place import Place, nearest
-from microstax.blueprint.service import named_services, read_health, read_url, read_variables, split_url
+from microstax.blueprint.service import (
+    named_services,
+    read_health,
+    read_protocol,
+    read_url,
+    read_variables,
+    split_url,
+    url_protocol,
+)
 from microstax.blueprint.traffic import read_header, read_redaction
 from microstax.blueprint.tree import read_tree
 from microstax.errors import InvalidFileError
-from microstax.model.environment import EMPTY, PREVIEW_HEADER, EnvironmentSpec, HealthCheck, ServiceSpec
+from microstax.model.environment import (
+    EMPTY,
+    PREVIEW_HEADER,
+    EnvironmentSpec,
+    HealthCheck,
+    Protocol,
+    ServiceSpec,
+)
 from microstax.model.names import check_name
 from microstax.model.redaction import RedactionRules
 
 _FILE_FIELDS: Final = ("services", "redact", "previewHeader")
-_SERVICE_FIELDS: Final = ("name", "command", "url", "port", "env", "health", "dependsOn", "workdir")
+_SERVICE_FIELDS: Final = ("name", "command", "url", "port", "env", "health", "dependsOn", "workdir", "protocol")
 _ONLY_FOR_COMMANDS: Final = ("env", "workdir")
 _LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "::1", "0.0.0.0")  # noqa: S104  # compared, not listened on
 
@@ -50,10 +65,15 @@ def _service(name: str, place: Place, *, directory: str) -> ServiceSpec:
     _check_kind(place, fields)
     if "port" not in fields:
         place.fail("'port' is missing: the port on 127.0.0.1 where users and tests call this service.")
+    url = read_url(fields["url"]) if "url" in fields else None
+    protocol = _protocol(fields, url)
+    if protocol is Protocol.TCP and "health" in fields:
+        _check_tcp_health(fields["health"])
     return ServiceSpec(
         name=name,
+        protocol=protocol,
         command=read_command(fields["command"]) if "command" in fields else (),
-        url=read_url(fields["url"]) if "url" in fields else None,
+        url=url,
         port=fields["port"].port(what="port"),
         env=read_variables(fields["env"]) if "env" in fields else EMPTY,
         health=read_health(fields["health"]) if "health" in fields else HealthCheck(),
@@ -70,6 +90,25 @@ def _check_kind(place: Place, fields: dict[str, Place]) -> None:
     for name in _ONLY_FOR_COMMANDS:
         if "url" in fields and name in fields:
             fields[name].fail(f"{name!r} has no effect on a server that runs already: remove it.")
+
+
+def _protocol(fields: dict[str, Place], url: str | None) -> Protocol:
+    """Return what is written, or what the url says; it must not say something else."""
+    said = url_protocol(url) if url else None
+    if "protocol" not in fields:
+        return said or Protocol.HTTP
+    protocol = read_protocol(fields["protocol"])
+    if said is not None and said is not protocol:
+        fields["protocol"].fail(
+            f"the url is {url}, which is {said} and not {protocol}: remove this, or correct the url."
+        )
+    return protocol
+
+
+def _check_tcp_health(place: Place) -> None:
+    path = "" if place.is_map() else place.text(what="the health path")
+    if path or "path" in dict(place.entries(what="health")):
+        place.fail("a TCP service has no path to ask: its health is that it accepts connections. Remove the path.")
 
 
 def _workdir(fields: dict[str, Place], *, directory: str) -> str:

@@ -60,15 +60,20 @@ def from_manifest(manifest: Manifest, *, base: ServiceSpec) -> ServiceSpec:
     if _map(manifest.get("metadata"), "metadata").get("name") != base.name:
         raise ManifestError(f"metadata.name must stay {base.name!r}")
     if "template" not in spec:
-        return ServiceSpec(name=base.name, url=_text(spec.get("url"), "spec.url"), depends_on=base.depends_on)
+        url = _text(spec.get("url"), "spec.url")
+        return ServiceSpec(name=base.name, url=url, depends_on=base.depends_on, protocol=base.protocol)
     container = _first_container(spec)
-    health = container.get("readinessProbe")
+    probe = container.get("readinessProbe")
+    health = HealthCheck() if probe is None else _health(_map(probe, "readinessProbe"))
+    if base.is_tcp and health.path is not None:
+        raise ManifestError("readinessProbe.httpGet is not possible for a TCP service, only tcpSocket is")
     return ServiceSpec(
         name=base.name,
         command=_words(container, "command") + _words(container, "args"),
         env=_env(container.get("env") or []),
-        health=HealthCheck() if health is None else _health(_map(health, "readinessProbe")),
+        health=health,
         depends_on=base.depends_on,
+        protocol=base.protocol,
         workdir=None if container.get("workingDir") is None else _text(container["workingDir"], "workingDir"),
     )
 

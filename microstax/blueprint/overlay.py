@@ -6,10 +6,12 @@ from typing import Final
 
 import yaml
 
+from microstax.blueprint.bridge import check_bridge, unknown_service
+from microstax.blueprint.fence import fence_lines
 from microstax.blueprint.manifest import Manifest, ManifestError, from_manifest, replicas, to_manifest
 from microstax.blueprint.operations import apply_operations
 from microstax.blueprint.patch import Patch, ServicePatch
-from microstax.blueprint.place import nearest
+from microstax.blueprint.service import url_protocol
 from microstax.errors import InvalidFileError
 from microstax.model.environment import EMPTY, EnvironmentSpec, ServiceSpec
 from microstax.model.names import check_name
@@ -43,42 +45,25 @@ def apply_patch(
     not have and for a patch that does not fit its manifest.
     """
     check_name("overlay", overlay_name)
-    _check_bridge(patch, baseline=baseline, file=file)
+    check_bridge(patch.bridge, baseline=baseline, own={service.name for service in patch.services}, file=file)
     built = [_Built.of(service, baseline=baseline, file=file, directory=directory) for service in patch.services]
     own = {one.service.name for one in built}
     spec = OverlaySpec(
         name=overlay_name,
         baseline=baseline.name,
         services=tuple(_without_bridged(one.service, own=own) for one in built),
-        bridge=patch.bridge,
+        bridge=patch.bridge.allow,
+        limits=patch.bridge.limits,
+        service_limits=patch.bridge.service_limits,
+        direct=patch.bridge.direct,
     )
     bridged = tuple(service.name for service in baseline.services if service.name not in own)
     notes = tuple(note for one in built for note in one.notes)
-    return OverlayBlueprint(spec=spec, bridged=bridged, notes=notes, manifest_diff=_diff(built, spec, bridged, notes))
+    return OverlayBlueprint(spec=spec, bridged=bridged, notes=notes, manifest_diff=_diff(built, spec, baseline, notes))
 
 
 def _without_bridged(service: ServiceSpec, *, own: set[str]) -> ServiceSpec:
     return replace(service, depends_on=tuple(name for name in service.depends_on if name in own))
-
-
-def _check_bridge(patch: Patch, *, baseline: EnvironmentSpec, file: str) -> None:
-    own = {service.name for service in patch.services}
-    for index, allowance in enumerate(patch.bridge):
-        line = patch.lines[index] if index < len(patch.lines) else None
-        key = f"bridge.allow[{index}].service"
-        if baseline.service(allowance.service) is None:
-            raise InvalidFileError(_unknown(allowance.service, baseline), file=file, line=line, key=key)
-        if allowance.service in own:
-            problem = (
-                f"{allowance.service!r} runs in the overlay itself, so no call to it passes the bridge: remove it."
-            )
-            raise InvalidFileError(problem, file=file, line=line, key=key)
-
-
-def _unknown(name: str, baseline: EnvironmentSpec) -> str:
-    known = [service.name for service in baseline.services]
-    hint = nearest(name, known) or f": it has {', '.join(known)}."
-    return f"the baseline {baseline.name!r} has no service {name!r}{hint}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +77,16 @@ class _Built:
     def of(cls, patch: ServicePatch, *, baseline: EnvironmentSpec, file: str, directory: str) -> "_Built":
         base = baseline.service(patch.name)
         if base is None:
-            raise InvalidFileError(_unknown(patch.name, baseline), file=file, line=patch.line, key=patch.key)
+            raise InvalidFileError(unknown_service(patch.name, baseline), file=file, line=patch.line, key=patch.key)
         if base.url is not None and not patch.url and not patch.command:
             problem = (
                 f"{patch.name!r} is a server that already runs at {base.url}, and microstax cannot start another one "
                 "like it: give a 'command', or the 'url' of the branch's own server."
             )
             raise InvalidFileError(problem, file=file, line=patch.line, key=patch.key)
+        if patch.url is not None and url_protocol(patch.url) is not base.protocol:
+            problem = f"{patch.name!r} speaks {base.protocol} on the baseline, and {patch.url} does not."
+            raise InvalidFileError(problem, file=file, line=patch.line, key=f"{patch.key}.url")
         changed = to_manifest(_merged(base, patch, directory=directory))
         if patch.replicas is not None:
             changed["spec"]["replicas"] = patch.replicas
@@ -119,7 +107,7 @@ class _Built:
 
 def _merged(base: ServiceSpec, patch: ServicePatch, *, directory: str) -> ServiceSpec:
     if patch.url is not None:
-        return ServiceSpec(name=base.name, url=patch.url, depends_on=base.depends_on)
+        return ServiceSpec(name=base.name, url=patch.url, depends_on=base.depends_on, protocol=base.protocol)
     env = {name: value for name, value in ({**base.env, **patch.env}).items() if value is not None}
     return replace(
         base,
@@ -151,13 +139,11 @@ def _notes(patch: ServicePatch, *, left_out: tuple[str, ...], wanted: int, same:
     return tuple(notes)
 
 
-def _diff(built: list[_Built], spec: OverlaySpec, bridged: tuple[str, ...], notes: tuple[str, ...]) -> str:
-    allowed = {allowance.service: ", ".join(allowance.methods) for allowance in spec.bridge}
-    reached = [f"{name} ({allowed[name]} allowed)" if name in allowed else name for name in bridged]
+def _diff(built: list[_Built], spec: OverlaySpec, baseline: EnvironmentSpec, notes: tuple[str, ...]) -> str:
     header = [
-        f"# overlay {spec.name} on baseline {spec.baseline}",
+        f"# overlay {spec.name} on baseline {baseline.name}",
         f"# runs:    {', '.join(service.name for service in spec.services)}",
-        f"# bridged: {', '.join(reached) or 'nothing, the overlay runs every service'}",
+        *(f"# {line}" for line in fence_lines(spec, baseline)),
         *(f"# note:    {note}" for note in notes),
     ]
     lines = [line for one in built for line in _service_diff(one, spec)]

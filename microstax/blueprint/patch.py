@@ -7,14 +7,13 @@ from typing import Any, Final
 
 from jsonpointer import JsonPointer, JsonPointerException
 
+from microstax.blueprint.bridge import BridgePatch, read_bridge
 from microstax.blueprint.commands import read_command
 from microstax.blueprint.place import Place, nearest
 from microstax.blueprint.service import named_services, read_url, variable_entries
 from microstax.blueprint.tree import plain_document, read_tree
 from microstax.errors import InvalidFileError
-from microstax.model.overlay import BridgeAllowance
 
-METHODS: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 MAX_REPLICAS: Final = 1000
 _SERVICE_FIELDS: Final = ("name", "image", "command", "env", "replicas", "patch", "url")
 _OPERATIONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -56,11 +55,10 @@ class ServicePatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """A whole patch.yaml; `lines` has the line of each entry of `bridge`."""
+    """A whole patch.yaml."""
 
     services: tuple[ServicePatch, ...]
-    bridge: tuple[BridgeAllowance, ...] = ()
-    lines: tuple[int, ...] = field(default=(), compare=False)
+    bridge: BridgePatch = field(default_factory=BridgePatch)
 
 
 def parse_patch(text: str, *, file: str) -> Patch:
@@ -72,12 +70,7 @@ def parse_patch(text: str, *, file: str) -> Patch:
     if "services" not in fields:
         raise InvalidFileError("'services' is missing: what the overlay changes.", file=file, line=tree.line)
     services = tuple(_service(name, place) for name, place in named_services(fields["services"], what="services"))
-    allowances = _bridge(fields["bridge"]) if "bridge" in fields else []
-    return Patch(
-        services=services,
-        bridge=tuple(allowance for allowance, _ in allowances),
-        lines=tuple(line for _, line in allowances),
-    )
+    return Patch(services=services, bridge=read_bridge(fields["bridge"]) if "bridge" in fields else BridgePatch())
 
 
 def _service(name: str, place: Place) -> ServicePatch:
@@ -138,36 +131,3 @@ def _pointer(place: Place) -> str:
     except JsonPointerException:
         place.fail(f"{text!r} is no JSON pointer: write /spec/replicas, and '~1' for a '/' in a name (RFC 6901).")
     return text
-
-
-def _bridge(place: Place) -> list[tuple[BridgeAllowance, int]]:
-    fields = place.fields(("allow",), what="bridge")
-    found: dict[str, tuple[BridgeAllowance, int]] = {}
-    for item in fields["allow"].items(what="allow") if "allow" in fields else []:
-        allowance = _allowance(item)
-        if allowance.service in found:
-            item.fail(f"{allowance.service!r} stands here twice (first in line {found[allowance.service][1]}).")
-        found[allowance.service] = (allowance, item.line)
-    return list(found.values())
-
-
-def _allowance(place: Place) -> BridgeAllowance:
-    fields = place.fields(("service", "methods"), what="an entry of allow")
-    for name in ("service", "methods"):
-        if name not in fields:
-            place.fail(f"{name!r} is missing: write {{service: search, methods: [POST]}}.")
-    methods = fields["methods"]
-    places = methods.items(what="methods") if methods.is_list() else [methods]
-    if not places:
-        methods.fail("there is no method in it: name at least one, such as [POST].")
-    return BridgeAllowance(
-        service=fields["service"].name(what="service"), methods=tuple(dict.fromkeys(_method(item) for item in places))
-    )
-
-
-def _method(place: Place) -> str:
-    method = place.text(what="a method").upper()
-    if method not in METHODS:
-        hint = nearest(method, METHODS) or f": it must be one of {', '.join(METHODS)}."
-        place.fail(f"unknown method {method!r}{hint}")
-    return method

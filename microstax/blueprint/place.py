@@ -114,6 +114,13 @@ class Place:
             self.fail(f"{what} must be from {low} to {high}, and {shown} is not.")
         return value
 
+    def flag(self, *, what: str) -> bool:
+        """Return true or false."""
+        value = plain_value(self.node) if isinstance(self.node, Scalar) else None
+        if not isinstance(value, bool):
+            self.fail(f"{what} must be true or false, not {self._kind()}.")
+        return value
+
     def port(self, *, what: str) -> int:
         """Return a TCP port."""
         return self.integer(what=what, low=1, high=MAX_PORT)

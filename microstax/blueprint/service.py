@@ -6,8 +6,8 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
-from microstax.blueprint.place import MAX_PORT, Place
-from microstax.model.environment import Address, HealthCheck
+from microstax.blueprint.place import MAX_PORT, Place, nearest
+from microstax.model.environment import Address, HealthCheck, Protocol
 
 RESERVED_VARIABLE: Final = "PORT"
 RESERVED_PREFIX: Final = "MICROSTAX_"
@@ -15,6 +15,7 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_.-][A-Za-z0-9_.-]*")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|[0-9a-fA-F:.]+")
 _HEALTH_FIELDS: Final = ("path", "interval", "timeout", "startPeriod")
 _HTTP_PORT: Final = 80
+_TCP: Final = "tcp://"
 
 
 def named_services(place: Place, *, what: str) -> list[tuple[str, Place]]:
@@ -99,19 +100,33 @@ def is_health_path(path: str) -> bool:
     return path.startswith("/") and path.isascii() and path.isprintable() and " " not in path
 
 
+def read_protocol(place: Place) -> Protocol:
+    """Return what a service speaks."""
+    word = place.text(what="protocol").lower()
+    if word not in set(Protocol):
+        hint = nearest(word, list(Protocol)) or ": it is http (the default, also for gRPC), or tcp for anything else."
+        place.fail(f"unknown protocol {word!r}{hint}")
+    return Protocol(word)
+
+
+def url_protocol(url: str) -> Protocol:
+    """Return what the server of a `url` that was read here speaks."""
+    return Protocol.TCP if url.startswith(_TCP) else Protocol.HTTP
+
+
 def read_url(place: Place) -> str:
-    """Return the url of a server that runs already, normalised to `http://host:port`."""
+    """Return the url of a server that runs already, normalised to `http://host:port` or `tcp://host:port`."""
     text = place.text(what="url")
     problem = _url_problem(text)
     if problem:
-        place.fail(f"{problem}: write http://host:port, such as http://127.0.0.1:9000.")
+        place.fail(f"{problem}: write http://host:port, such as http://127.0.0.1:9000, or tcp://host:port.")
     address = split_url(text)
     host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"http://{host}:{address.port}"
+    return f"{url_protocol(text.lower())}://{host}:{address.port}"
 
 
 def split_url(url: str) -> Address:
-    """Return host and port of an http url; the port is 80 where none is written."""
+    """Return host and port of a url; the port is 80 where none is written."""
     parts = urlsplit(url)
     return Address(parts.hostname or "", _HTTP_PORT if parts.port is None else parts.port)
 
@@ -124,8 +139,10 @@ def _url_problem(text: str) -> str | None:
         return f"the url {text!r} cannot be read"
     if parts.scheme == "https":
         return "https is not possible here, since the traffic is read on its way"
-    if parts.scheme != "http":
-        return f"the url {text!r} does not start with http://"
+    if parts.scheme not in set(Protocol):
+        return f"the url {text!r} does not start with http:// or tcp://"
+    if parts.scheme == Protocol.TCP and port is None:
+        return f"the url {text!r} has no port, and TCP has none by itself"
     if not parts.hostname or not _HOST.fullmatch(parts.hostname):
         return f"the url {text!r} has no usable host"
     if port is not None and not 1 <= port <= MAX_PORT:

@@ -25,6 +25,13 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
+class Protocol(StrEnum):
+    """What a service speaks. Of `tcp` nothing is read, so nothing is mirrored, compared or told apart as safe."""
+
+    HTTP = "http"
+    TCP = "tcp"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
     """How to tell that a service is ready: an HTTP path that answers below 500, or (no path) an accepted connection."""
@@ -50,6 +57,12 @@ class ServiceSpec:
     health: HealthCheck = field(default_factory=HealthCheck)
     depends_on: tuple[str, ...] = ()
     workdir: str | None = None
+    protocol: Protocol = Protocol.HTTP
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether it is a database or the like, whose calls nobody can tell apart."""
+        return self.protocol is Protocol.TCP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

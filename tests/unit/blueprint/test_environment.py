@@ -216,7 +216,10 @@ SERVICE = "services:\n  - name: catalog\n    port: 8001\n"
         ("services: {a: {command: x, port: 1, health: {timeout: 2h}}}", "timeout must be more than 0 and at most 1h"),
         ("services: {a: {url: 'https://h', port: 1}}", "https is not possible here"),
         ("services: {a: {url: 'ftp://h', port: 1}}", "does not start with http://"),
-        ("services: {a: {url: '127.0.0.1:9000', port: 1}}", "does not start with http://: write http://host:port"),
+        (
+            "services: {a: {url: '127.0.0.1:9000', port: 1}}",
+            "does not start with http:// or tcp://: write http://host:port",
+        ),
         ("services: {a: {url: 'http://', port: 1}}", "has no usable host"),
         ("services: {a: {url: 'http://h:99999', port: 1}}", "cannot be read"),
         ("services: {a: {url: 'http://h:0', port: 1}}", "the url's port must be from 1 to 65535"),

@@ -275,7 +275,7 @@ def test_what_is_said_of_a_patch(text: str, said: str) -> None:
 
 def test_methods_are_written_as_people_write_them() -> None:
     patch = parse_patch("services: {catalog: {}}\nbridge: {allow: [{service: search, methods: post}]}", file="p")
-    assert patch.bridge == (BridgeAllowance(service="search", methods=("POST",)),)
+    assert patch.bridge.allow == (BridgeAllowance(service="search", methods=("POST",)),)
 
 
 def test_a_bad_name_of_the_overlay_is_no_fault_of_the_file() -> None:
