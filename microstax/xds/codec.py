@@ -65,12 +65,12 @@ def _version(node: wire.Node) -> str:
     return f"{version.major_number}.{version.minor_number}.{version.patch}"
 
 
-def encode_response(variant: Variant, response: SendResponse) -> bytes:
-    """Serialise a response for the variant."""
+def encode_response(variant: Variant, response: SendResponse, *, at: float) -> bytes:
+    """Serialise a response for the variant, as it is sent `at` this time (seconds since the epoch)."""
     if variant is Variant.DELTA:
         return wire.DeltaDiscoveryResponse(
             system_version_info=response.version,
-            resources=[_wrapped(item, item.resource.version) for item in response.items],
+            resources=[_wrapped(item, item.resource.version, at) for item in response.items],
             type_url=response.type_url,
             nonce=response.nonce,
             removed_resources=response.removed,
@@ -85,19 +85,20 @@ def encode_response(variant: Variant, response: SendResponse) -> bytes:
     for item in response.items:
         if item.with_ttl:
             # Envoy knows a heartbeat by the version of the whole response, which in this form is the only version.
-            wrapped = _wrapped(item, response.version)
+            wrapped = _wrapped(item, response.version, at)
             message.resources.add(type_url=WRAPPED_RESOURCE, value=wrapped.SerializeToString())
         else:
             message.resources.add(type_url=item.resource.type_url, value=item.resource.body)
     return message.SerializeToString()
 
 
-def _wrapped(item: Item, version: str) -> wire.Resource:
+def _wrapped(item: Item, version: str, at: float) -> wire.Resource:
     resource = item.resource
     message = wire.Resource(name=resource.name, version=version)
     if not item.heartbeat:
         message.resource.type_url = resource.type_url
         message.resource.value = resource.body
-    if item.with_ttl and resource.ttl_s is not None:
-        message.ttl.FromTimedelta(timedelta(seconds=resource.ttl_s))
+    remaining_s = resource.remaining_s(at)
+    if item.with_ttl and remaining_s is not None:
+        message.ttl.FromTimedelta(timedelta(seconds=remaining_s))
     return message

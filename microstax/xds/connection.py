@@ -146,7 +146,7 @@ class Connection:
                 return
 
     async def _send(self, response: SendResponse) -> None:
-        data = encode_response(self.stream.variant, response)
+        data = encode_response(self.stream.variant, response, at=self._wall())
         try:
             async with asyncio.timeout(None) as self._patience:
                 await self._context.write(data)

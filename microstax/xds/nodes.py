@@ -5,6 +5,7 @@ neither reads nor writes a stream.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,6 +15,8 @@ from microstax.xds.resources import Snapshot
 from microstax.xds.status import NackedError, NodeStatus
 from microstax.xds.stream import Stream
 
+_LONGEST_WAIT_S: Final = 60.0
+
 
 @dataclass(slots=True)
 class Entry:
@@ -22,6 +25,7 @@ class Entry:
     snapshot: Snapshot | None = None
     pushed: Snapshot | None = None
     timer: asyncio.TimerHandle | None = None
+    alarm: asyncio.TimerHandle | None = None
     connections: list[Connection] = field(default_factory=list)
     waiters: set[asyncio.Future[None]] = field(default_factory=set)
 
@@ -36,17 +40,23 @@ class Entry:
                 waiter.set_result(None)
 
     def cancel(self) -> None:
-        """Give up a push that is due."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
+        """Give up a push that is due, and the one at which a resource ends."""
+        for handle in (self.timer, self.alarm):
+            if handle is not None:
+                handle.cancel()
+        self.timer = self.alarm = None
 
 
 class Nodes:
-    """All keys. `debounce_s`: changes within this time of the first one go out as one push."""
+    """All keys. `debounce_s`: changes within this time of the first one go out as one push.
 
-    def __init__(self, *, debounce_s: float) -> None:
+    `wall` returns the seconds since the epoch: a resource that has ended is not there any more, whether or not the
+    client knows TTLs.
+    """
+
+    def __init__(self, *, debounce_s: float, wall: Callable[[], float]) -> None:
         self._debounce_s: Final = debounce_s
+        self._wall: Final = wall
         self._entries: Final[dict[str, Entry]] = {}
 
     def __len__(self) -> int:
@@ -57,7 +67,7 @@ class Nodes:
         entry = self._entries.setdefault(key, Entry())
         entry.snapshot = snapshot
         if not entry.connections:
-            entry.pushed = snapshot
+            self._push(entry)
         elif entry.timer is None:
             entry.timer = asyncio.get_running_loop().call_later(self._debounce_s, self._push, entry)
 
@@ -81,16 +91,24 @@ class Nodes:
         for entry in self._entries.values():
             entry.cancel()
 
-    @staticmethod
-    def _push(entry: Entry) -> None:
-        entry.timer = None
-        before, entry.pushed = entry.pushed, entry.snapshot
-        changed = entry.snapshot.changed_since(before) if entry.snapshot and before else None
+    def _push(self, entry: Entry) -> None:
+        entry.cancel()
+        now = self._wall()
+        before, entry.pushed = entry.pushed, entry.snapshot.at(now) if entry.snapshot else None
+        self._wait_for_end(entry, now)
+        changed = entry.pushed.changed_since(before) if entry.pushed and before else None
         if changed != {}:
-            event = SnapshotChanged(entry.snapshot, changed)
+            event = SnapshotChanged(entry.pushed, changed)
             for connection in list(entry.connections):
                 connection.feed(event)
         entry.notify()
+
+    def _wait_for_end(self, entry: Entry, now: float) -> None:
+        end = entry.pushed.next_end if entry.pushed else None
+        if end is not None:
+            # The time of day may be set meanwhile: look again before long.
+            delay = min(max(0.0, end - now), _LONGEST_WAIT_S)
+            entry.alarm = asyncio.get_running_loop().call_later(delay, self._push, entry)
 
     def _collect(self, key: str) -> None:
         """Drop what is kept for a key that has neither resources, nor clients, nor somebody who waits."""
@@ -126,34 +144,38 @@ class Nodes:
         found = [status for key in self._entries for status in self._of(key)]
         return tuple(sorted(found, key=lambda s: (s.key, s.node_id)))
 
-    def _of(self, key: str) -> list[NodeStatus]:
+    def _of(self, key: str, only: frozenset[str] | None = None) -> list[NodeStatus]:
         entry = self._entries.get(key, Entry())
         by_node: dict[str, list[Connection]] = {}
         for connection in entry.connections:
             by_node.setdefault(connection.node_id, []).append(connection)
         if not by_node:
             return [NodeStatus(node_id=key, key=key, connected=False, has_snapshot=entry.snapshot is not None)]
-        return [_node_status(node_id, key, entry, connections) for node_id, connections in by_node.items()]
+        found = [_node_status(node_id, key, entry, connections) for node_id, connections in by_node.items()]
+        return found if only is None else [status.narrowed(only) for status in found]
 
-    async def wait_applied(self, key: str, timeout_s: float, *, types: frozenset[str]) -> NodeStatus:
+    async def wait_applied(
+        self, key: str, timeout_s: float, *, types: frozenset[str], only: frozenset[str] | None
+    ) -> NodeStatus:
         """Wait until every client of a key has applied the current snapshot. See `XdsServer.wait_applied`."""
         entry = self._entries.setdefault(key, Entry())
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._applied(key, entry, types)
+                return await self._applied(key, entry, types, only)
         except TimeoutError:
-            lacks = {f"{s.node_id}: {s.lacks()}" for s in self._of(key)}
+            lacks = {f"{s.node_id}: {s.lacks()}" for s in self._of(key, only)}
             problem = f"not applied within {timeout_s:g} s by {'; '.join(sorted(lacks))}"
             raise TimeoutError(problem) from None
         finally:
             self._collect(key)
 
-    async def _applied(self, key: str, entry: Entry, types: frozenset[str]) -> NodeStatus:
+    async def _applied(self, key: str, entry: Entry, types: frozenset[str], only: frozenset[str] | None) -> NodeStatus:
         while True:
             streams = entry.current_streams()
             # With many clients of one key, every ACK leads here: the long look only when it can decide something.
-            if all(stream.applied for stream in streams) or any(stream.refused for stream in streams):
-                statuses = self._of(key)
+            decided = all(stream.applied for stream in streams) or any(stream.refused for stream in streams)
+            if decided or only is not None:
+                statuses = self._of(key, only)
                 for status in statuses:
                     if status.nack is not None:
                         raise NackedError(status.node_id, status.nack)

@@ -18,26 +18,50 @@ Reference: TypeAlias = tuple[str, str]
 """A type URL and a resource name of that type."""
 
 _VERSION_BYTES: Final = 8
+_SHORTEST_S: Final = 0.001
 _NEEDED_BY: Final = {ENDPOINT: CLUSTER, ROUTE: LISTENER}
 _EMPTY: Final[Mapping[str, "Resource"]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One serialised resource. `references` are the resources of other types it needs; `ttl_s` is in seconds."""
+    """One serialised resource. `references` are the resources of other types it needs.
+
+    It may be mortal. With `ttl_s` (seconds) a client drops it when the server has not renewed it for so long. At
+    `expires_at` (seconds since the epoch) it ends, whatever the server does: it is told once how much time remains, and
+    is never renewed. Raises ValueError for both at once.
+    """
 
     name: str
     type_url: str
     body: bytes = field(repr=False)  # may be a private key: never in a log
     references: frozenset[Reference] = frozenset()
     ttl_s: float | None = None
+    expires_at: float | None = None
     version: str = field(init=False)
 
     def __post_init__(self) -> None:
-        # A changed TTL has to reach the client, and only a changed version does.
+        if self.ttl_s is not None and self.expires_at is not None:
+            raise ValueError(f"{self.name!r} has a TTL and an end: renewing it would move the end")
+        # A changed TTL or end has to reach the client, and only a changed version does. The time that remains is no
+        # part of it: a server that comes back has nothing new to say.
         salt = b"" if self.ttl_s is None else str(self.ttl_s).encode()
+        if self.expires_at is not None:
+            salt = f"until {self.expires_at!r}".encode()
         digest = blake2b(self.body, digest_size=_VERSION_BYTES, key=salt[:64]).hexdigest()
         object.__setattr__(self, "version", digest)
+
+    @property
+    def mortal(self) -> bool:
+        """Whether the client drops it some day without being told."""
+        return self.ttl_s is not None or self.expires_at is not None
+
+    def remaining_s(self, at: float) -> float | None:
+        """Return for how many seconds from `at` (since the epoch) a client may use it; None for always.
+
+        Never less than a millisecond, since 0 means always to a client.
+        """
+        return self.ttl_s if self.expires_at is None else max(_SHORTEST_S, self.expires_at - at)
 
 
 def content_version(resources: Iterable[Resource]) -> str:
@@ -97,6 +121,8 @@ class Snapshot:
     _versions: Mapping[str, str]
     _referrers: Mapping[Reference, tuple[Resource, ...]]
     _filled: frozenset[str]
+    next_end: float | None = None
+    """When the first resource ends, in seconds since the epoch; None if none does."""
 
     @classmethod
     def of(cls, resources: Iterable[Resource]) -> "Snapshot":
@@ -115,6 +141,10 @@ class Snapshot:
             {t: content_version(named.values()) for t, named in types.items()},
             _referrers(types),
             filled,
+            min(
+                (r.expires_at for named in types.values() for r in named.values() if r.expires_at is not None),
+                default=None,
+            ),
         )
 
     @property
@@ -144,6 +174,13 @@ class Snapshot:
                 names = {n for n, r in mine.items() if n not in theirs or theirs[n].version != r.version}
                 changed[type_url] = frozenset(names | (theirs.keys() - mine.keys()))
         return changed
+
+    def at(self, time: float) -> "Snapshot":
+        """Return what is left of it at a time, in seconds since the epoch: all but the resources that have ended."""
+        if self.next_end is None or time < self.next_end:
+            return self
+        every = (r for named in self._types.values() for r in named.values())
+        return Snapshot.of(r for r in every if r.expires_at is None or time < r.expires_at)
 
     def findings(self) -> tuple[Finding, ...]:
         """Return what is inconsistent, sorted; an empty tuple means that every reference is answered."""

@@ -44,7 +44,7 @@ class XdsServer:
         self._monotonic: Final = monotonic
         self._wall: Final = wall
         self._new_id: Final = new_id
-        self._nodes: Final = Nodes(debounce_s=self.options.debounce_s)
+        self._nodes: Final = Nodes(debounce_s=self.options.debounce_s, wall=wall)
         self._connections: Final[set[Connection]] = set()
         self._callbacks: Final[list[Callable[[Notice], None]]] = []
         self._closed_totals: Final[dict[str, Totals]] = {}
@@ -190,13 +190,21 @@ class XdsServer:
         """Return one status a client, sorted by key and node id, and one for every key without a client."""
         return self._nodes.statuses()
 
-    async def wait_applied(self, node_id: str, timeout_s: float, *, types: frozenset[str] = frozenset()) -> NodeStatus:
+    async def wait_applied(
+        self,
+        node_id: str,
+        timeout_s: float,
+        *,
+        types: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
+    ) -> NodeStatus:
         """Wait until every client of a key has ACKed all of the current snapshot that it asks for.
 
-        `types` must have been asked for as well. Returns the (first) client's status. Raises NackedError if a client
-        refuses it, and TimeoutError with what is still missing after `timeout_s` seconds.
+        `types` must have been asked for as well; with `only`, nothing else than these types is looked at. Returns the
+        (first) client's status. Raises NackedError if a client refuses it, and TimeoutError with what is still missing
+        after `timeout_s` seconds.
         """
-        return await self._nodes.wait_applied(node_id, timeout_s, types=types)
+        return await self._nodes.wait_applied(node_id, timeout_s, types=types, only=only)
 
     # -- the end -----------------------------------------------------------------------------------------------
 

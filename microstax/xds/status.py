@@ -1,6 +1,6 @@
 """What the server tells about its clients: the state now, and events as they happen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from microstax.errors import EnvoyError
@@ -41,6 +41,10 @@ class NodeStatus:
         if self.push_due:
             return None
         return next((t.nack for t in self.types if t.nack is not None and t.refused), None)
+
+    def narrowed(self, types: frozenset[str]) -> "NodeStatus":
+        """Return the same of some types alone: what the others wait for or refuse does not show."""
+        return replace(self, types=tuple(t for t in self.types if t.type_url in types), missing=())
 
     def lacks(self) -> str:
         """Say in a few words what is still to come."""

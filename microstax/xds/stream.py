@@ -251,7 +251,7 @@ class Stream:
         holding.resend.clear()
         holding.owed = False
         with_ttl = knows_ttl(self.node, self.variant)
-        items = tuple(Item(r, with_ttl=with_ttl and r.ttl_s is not None) for r in content.listed)
+        items = tuple(Item(r, with_ttl=with_ttl and r.mortal) for r in content.listed)
         response = self._number(holding, content, items)
         holding.heartbeat_at = self._renewal_due(holding, now)
         return response

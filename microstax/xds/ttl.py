@@ -3,7 +3,8 @@
 A client drops a resource with a TTL when nothing has renewed it in time; a heartbeat is the resource's name and version
 without its body. Only clients that say so understand it (xDS protocol, "TTL"). In the state of the world resources are
 renewed with their bodies: a full set must not lack one, and of the other types Envoy (measured on 1.40) takes a
-heartbeat, ACKs it, and lets the resource expire all the same.
+heartbeat, ACKs it, and lets the resource expire all the same. A resource with an end of its own is not renewed; where
+it is sent again beside others, it is with the time that remains then.
 """
 
 from typing import Final
@@ -34,4 +35,4 @@ def renewal(holding: Holding, variant: Variant) -> tuple[Item, ...]:
     full = variant is Variant.SOTW and holding.type_url in FULL_STATE
     known = [held for held in holding.client.values() if isinstance(held, Resource)]
     listed = known if full else [r for r in known if r.ttl_s is not None]
-    return tuple(Item(r, with_ttl=r.ttl_s is not None, heartbeat=variant is Variant.DELTA) for r in listed)
+    return tuple(Item(r, with_ttl=r.mortal, heartbeat=variant is Variant.DELTA) for r in listed)

@@ -1,6 +1,7 @@
 """A real gRPC server with the xDS services on a unix socket, and raw gRPC clients of it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -103,8 +104,10 @@ async def serve(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Calla
     folder = tmp_path_factory.mktemp("x")
     async with AsyncExitStack() as stack:
 
-        async def start(options: XdsOptions | None = None, socket: str = "xds.sock") -> Site:
-            xds = XdsServer(options)
+        async def start(
+            options: XdsOptions | None = None, socket: str = "xds.sock", wall: Callable[[], float] = time.time
+        ) -> Site:
+            xds = XdsServer(options, wall=wall)
             server = grpc.aio.server(options=xds.options.grpc_options())
             xds.add_to(server)
             target = f"unix:{folder / socket}"

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -193,6 +194,63 @@ async def test_waiting_can_ask_for_types_too(serve: Serve) -> None:
     assert (await site.xds.wait_applied("n", 5)).applied
     with pytest.raises(TimeoutError, match="it has not asked for everything"):
         await site.xds.wait_applied("n", 0.05, types=frozenset({CLUSTER}))
+
+
+async def test_waiting_can_be_for_some_types_alone(serve: Serve) -> None:
+    """What an earlier refusal of something else keeps from being applied does not matter then."""
+    site = await serve()
+    site.xds.set_snapshot("n", Snapshot.of([thing(CLUSTER, "a"), thing(LISTENER, "l")]))
+    client = await site.dial(Variant.DELTA)
+    for type_url, error in ((LISTENER, "address in use"), (CLUSTER, None)):
+        await client.ask(type_url)
+        await client.answer(await client.read(), error)
+    with pytest.raises(NackedError, match="address in use"):
+        await site.xds.wait_applied("n", 5)
+    status = await site.xds.wait_applied("n", 5, only=frozenset({CLUSTER}))
+    assert [one.type_url for one in status.types] == [CLUSTER]
+    with pytest.raises(NackedError, match="address in use"):
+        await site.xds.wait_applied("n", 5, only=frozenset({LISTENER}))
+    with pytest.raises(TimeoutError, match="it has not asked for everything"):
+        await site.xds.wait_applied("n", 0.05, only=frozenset({ROUTE}))
+
+
+@both
+async def test_what_has_ended_is_taken_from_clients_that_know_no_end(serve: Serve, variant: Variant) -> None:
+    """And is not there for those that come later; what has no end stays."""
+    time_of_day = 1000.0
+    site = await serve(wall=lambda: time_of_day)
+    ending = Resource("a", CLUSTER, b"a", expires_at=1000.1)
+    site.xds.set_snapshot("n", Snapshot.of([ending, thing(CLUSTER, "b", "b")]))
+    client = await site.dial(variant)
+    await client.ask(CLUSTER)
+    first = await client.read()
+    await client.answer(first)
+    time_of_day = 1000.2
+    later = await client.read()
+    await client.answer(later)
+    await site.xds.wait_applied("n", 5)
+    if variant is Variant.DELTA:
+        assert (names(first), list(later.removed_resources)) == (["a", "b"], ["a"])
+    else:
+        assert (names(first), names(later)) == (["a", "b"], ["b"])
+    other = await site.dial(variant)
+    await other.ask(CLUSTER)
+    assert names(await other.read()) == ["b"]
+
+
+async def test_a_server_that_comes_back_has_nothing_new_to_say_of_an_end(serve: Serve) -> None:
+    """The version is that of the end and not of what remains: the client keeps its own clock."""
+    end = time.time() + 3600
+    first = await serve()
+    first.xds.set_snapshot("n", Snapshot.of([Resource("a", CLUSTER, b"a", expires_at=end)]))
+    client = await first.dial(Variant.DELTA)
+    await client.ask(CLUSTER)
+    known = {one.name: one.version for one in (await client.read()).resources}
+    second = await serve(socket="again.sock")
+    second.xds.set_snapshot("n", Snapshot.of([Resource("a", CLUSTER, b"a", expires_at=end)]))
+    back = await second.dial(Variant.DELTA)
+    await back.ask(CLUSTER, initial_resource_versions=known)
+    assert await back.silent()
 
 
 @both

@@ -89,22 +89,36 @@ def response(**item: Any) -> SendResponse:
 
 
 def test_a_response_of_the_state_of_the_world_is_what_envoy_defines() -> None:
-    message = DiscoveryResponse.parse(encode_response(Variant.SOTW, response()))
+    message = DiscoveryResponse.parse(encode_response(Variant.SOTW, response(), at=0))
     assert (message.version_info, message.nonce, message.type_url) == ("v", "n", CLUSTER)
     assert [(r.type_url, r.value) for r in message.resources] == [(CLUSTER, b"\x0a\x01a")]
 
 
 def test_a_resource_with_a_ttl_is_wrapped() -> None:
-    message = DiscoveryResponse.parse(encode_response(Variant.SOTW, response(with_ttl=True)))
+    message = DiscoveryResponse.parse(encode_response(Variant.SOTW, response(with_ttl=True), at=0))
     assert message.resources[0].type_url == WRAPPED_RESOURCE
     wrapped = EnvoyResource.parse(message.resources[0].value)
     assert wrapped.ttl is not None
     assert (wrapped.name, wrapped.version, wrapped.ttl.total_seconds()) == ("a", "v", 1.5)
 
 
+@pytest.mark.parametrize("variant", Variant)
+@pytest.mark.parametrize(("at", "remaining_s"), [(1000.0, 50.25), (1050.0, 0.25), (1050.25, 0.001), (2000.0, 0.001)])
+def test_an_end_is_sent_as_the_time_that_remains(variant: Variant, at: float, remaining_s: float) -> None:
+    """However late it is sent; 0 would mean that it never ends."""
+    item = Item(Resource("a", CLUSTER, b"1", expires_at=1050.25), with_ttl=True)
+    data = encode_response(variant, SendResponse(type_url=CLUSTER, nonce="n", version="v", items=(item,)), at=at)
+    if variant is Variant.DELTA:
+        wrapped = DeltaDiscoveryResponse.parse(data).resources[0]
+    else:
+        wrapped = EnvoyResource.parse(DiscoveryResponse.parse(data).resources[0].value)
+    assert wrapped.ttl is not None
+    assert wrapped.ttl.total_seconds() == pytest.approx(remaining_s)
+
+
 @pytest.mark.parametrize("heartbeat", [False, True])
 def test_a_delta_response_is_what_envoy_defines(*, heartbeat: bool) -> None:
-    data = encode_response(Variant.DELTA, response(with_ttl=heartbeat, heartbeat=heartbeat))
+    data = encode_response(Variant.DELTA, response(with_ttl=heartbeat, heartbeat=heartbeat), at=0)
     message = DeltaDiscoveryResponse.parse(data)
     assert (message.system_version_info, message.nonce, message.removed_resources) == ("v", "n", ["gone"])
     resource = message.resources[0]

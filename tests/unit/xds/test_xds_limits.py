@@ -70,6 +70,35 @@ def test_another_ttl_is_a_change(variant: Variant) -> None:
     play >> ack(ENDPOINT) >> have(thing(ENDPOINT, "a")) << sends(ENDPOINT, "a") >> ack(ENDPOINT) >> after(99) << nothing
 
 
+def ending(name: str, at: float = 5000.0, type_url: str = ENDPOINT) -> Resource:
+    return Resource(name, type_url, b"1", expires_at=at)
+
+
+@both
+def test_what_has_an_end_is_never_renewed(variant: Variant) -> None:
+    """Also not beside what is: a renewal must not move an end."""
+    play = Playbook(variant, node=Node("n", features=frozenset({TTL, WRAP})))
+    play >> have(ending("a"), expiring("b")) >> ask(ENDPOINT, "a", "b") << sends(ENDPOINT, "a", "b") >> ack(ENDPOINT)
+    assert [item.with_ttl for item in play.responses[0].items] == [True, True]
+    for _ in range(3):
+        play >> after(5) << renewed(variant, "b") >> ack(ENDPOINT) << nothing
+
+
+def test_what_has_an_end_keeps_it_in_a_full_set() -> None:
+    play = Playbook(Variant.SOTW, node=Node("n", features=frozenset({TTL, WRAP})))
+    play >> have(ending("a", type_url=CLUSTER), thing(CLUSTER, "b")) >> ask(CLUSTER) << sends(CLUSTER, "a", "b")
+    play >> ack(CLUSTER) >> after(99) << nothing
+    play >> have(ending("a", type_url=CLUSTER), thing(CLUSTER, "c")) << sends(CLUSTER, "a", "c")
+    assert {item.resource.name: item.with_ttl for item in play.responses[-1].items} == {"a": True, "c": False}
+
+
+@both
+def test_another_end_is_a_change_and_the_same_one_is_none(variant: Variant) -> None:
+    play = Playbook(variant, node=Node("n", features=frozenset({TTL, WRAP})))
+    play >> have(ending("a")) >> ask(ENDPOINT, "a") << sends(ENDPOINT, "a") >> ack(ENDPOINT)
+    play >> after(50) >> have(ending("a")) << nothing >> have(ending("a", 6000.0)) << sends(ENDPOINT, "a")
+
+
 @both
 def test_a_heartbeat_waits_for_its_turn(variant: Variant) -> None:
     play = Playbook(variant, node=Node("n", features=frozenset({TTL, WRAP})))

@@ -90,3 +90,25 @@ def test_unknown_types_are_sent_last_and_named_by_themselves() -> None:
     order = sorted(["zzz", ROUTE, "aaa", CLUSTER], key=send_rank)
     assert order == [CLUSTER, ROUTE, "aaa", "zzz"]
     assert (short_name(CLUSTER), short_name("plain")) == ("Cluster", "plain")
+
+
+def test_a_version_tells_ends_apart_and_not_how_much_time_remains() -> None:
+    versions = {Resource("a", CLUSTER, b"1", expires_at=end).version for end in (None, 10.0, 10.001, 10.0)}
+    assert len(versions) == 3
+    assert Resource("a", CLUSTER, b"1", ttl_s=10.0).version not in versions
+
+
+def test_what_is_renewed_has_no_end() -> None:
+    with pytest.raises(ValueError, match="renewing it would move the end"):
+        Resource("a", CLUSTER, b"1", ttl_s=10.0, expires_at=10.0)
+
+
+def test_what_has_ended_is_not_in_a_snapshot_any_more() -> None:
+    snapshot = Snapshot.of([Resource(name, SECRET, b"1", expires_at=end) for name, end in (("a", 10.0), ("b", 20.0))])
+    assert snapshot.next_end == 10.0
+    assert snapshot.at(9.999) is snapshot
+    later = snapshot.at(10.0)
+    assert (set(later.resources(SECRET)), later.next_end) == ({"b"}, 20.0)
+    assert later.changed_since(snapshot) == {SECRET: frozenset({"a"})}
+    assert later.at(20.0).changed_since(later) == {SECRET: frozenset({"b"})}
+    assert Snapshot.of(consistent()).next_end is None
