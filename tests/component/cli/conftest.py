@@ -98,7 +98,7 @@ class Cli:
         """Start the command, on pipes or on these file descriptors, and return at once."""
         pipe = asyncio.subprocess.PIPE
         streams = terminal or {"stdin": pipe, "stdout": pipe, "stderr": pipe}
-        inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
+        inherited = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES", "NO_COLOR"}}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "microstax", *arguments),
             **streams,
