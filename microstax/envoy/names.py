@@ -5,6 +5,7 @@ reads back: change both together. Services and overlays are DNS labels (microsta
 stands in one, and `/` can part what we join.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from microstax.model.exchange import Side
@@ -74,6 +75,9 @@ SIZE: Final = "size"
 SAMPLING: Final = "sampling"
 """How a counter names requests that were left out by the sampling fraction."""
 
+PREVIEW: Final = "preview"
+"""How a counter names requests that were led into an overlay instead of the baseline."""
+
 OTHER: Final = "other"
 """How a counter names every method without a counter of its own."""
 
@@ -126,8 +130,13 @@ def fraction_key(service: str, side: Side, overlay: str) -> str:
     return f"microstax.mirror.{service}.{side}.{overlay}"
 
 
+def mirrored(overlays: Iterable[str]) -> str:
+    """Name the counter of requests that were to be copied into these overlays and no others."""
+    return f"mirrored/{'+'.join(sorted(overlays))}"
+
+
 def skipped(reason: str) -> str:
-    """Name the counter of requests that no mirror took for `reason` (UPGRADE, SIZE or SAMPLING)."""
+    """Name the counter of requests that no mirror took for `reason` (UPGRADE, SIZE, SAMPLING or PREVIEW)."""
     return f"skipped/{reason}"
 
 

@@ -34,6 +34,7 @@ from microstax.envoy import names
 from microstax.envoy.listener import NEVER
 from microstax.envoy.matching import body_within, equals, has, method_of
 from microstax.envoy.resources import CLUSTER_TYPE, ROUTES_TYPE, BuiltResource, packed
+from microstax.model.exchange import Side
 from microstax.model.plan import Mirror, Preview, TeeService
 
 COUNTED_METHODS: Final = ("POST", "PUT", "PATCH", "DELETE")
@@ -80,7 +81,11 @@ def _by_methods(mirrors: tuple[Mirror, ...]) -> Iterator[tuple[tuple[str, ...], 
 @lru_cache(maxsize=1024)
 def tee_routes(name: str, mirrors: tuple[Mirror, ...], previews: tuple[Preview, ...], header: str) -> BuiltResource:
     """Build a service's route table. The shares in `mirrors` give the order only: pass them through `unshared`."""
-    routes = [_preview(name, header, preview) for preview in sorted(previews, key=lambda preview: preview.overlay)]
+    told = names.skipped(names.PREVIEW) if mirrors else ""
+    routes = [
+        _preview(name, header, preview, counter=told)
+        for preview in sorted(previews, key=lambda preview: preview.overlay)
+    ]
     if mirrors:
         routes.append(_plain(name, [has("upgrade")], counter=names.skipped(names.UPGRADE)))
         routes += _mirrored(name, mirrors)
@@ -113,10 +118,11 @@ def table(name: str, routes: list[Route]) -> BuiltResource:
     return BuiltResource(type_url=ROUTES_TYPE, name=name, body=bytes(message), references=needs)
 
 
-def _preview(service: str, header: str, preview: Preview) -> Route:
+def _preview(service: str, header: str, preview: Preview, *, counter: str) -> Route:
     return Route(
         match=RouteMatch(prefix="/", headers=[equals(header, preview.overlay)]),
         route=RouteAction(cluster=names.preview_cluster(service, preview.overlay), timeout=NEVER),
+        stat_prefix=counter,
     )
 
 
@@ -153,6 +159,7 @@ def _sampled(service: str, headers: list[HeaderMatcher], gate: Mirror, targets: 
         match=RouteMatch(prefix="/", headers=headers, runtime_fraction=fraction),
         route=RouteAction(cluster=names.baseline_cluster(service), timeout=NEVER, request_mirror_policies=policies),
         typed_per_filter_config=dict.fromkeys(_PER_MIRRORED, _ENABLED),
+        stat_prefix=names.mirrored({target.overlay for target in targets if target.side is Side.BRANCH}),
     )
 
 

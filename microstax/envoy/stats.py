@@ -18,8 +18,12 @@ from microstax.model.exchange import Side
 _FILTER: Final = (
     r"^(server\.uptime"
     r"|cluster\.copy/.*\.upstream_rq_(total|pending_overflow|active_overflow|active)"
-    r"|cluster\.branch/.*\.(upstream_rq_(pending_overflow|active_overflow|timeout|rx_reset)|upstream_rq_pending_failure_eject)"
-    r"|vhost\.tee/.*\.route\.skipped/.*\.upstream_rq_total"
+    r"|cluster\.branch/.*\.(upstream_rq_(pending_overflow|active_overflow|timeout|rx_reset)|upstream_rq_pending_failure_eject"
+    r"|upstream_cx_destroy_with_active_rq)"
+    r"|cluster\.baseline/.*\.upstream_rq_pending_failure_eject"
+    r"|http\.tee/.*\.(downstream_rq_total|tap\.rq_tapped)"
+    r"|http\.copies/.*\.tap\.rq_tapped"
+    r"|vhost\.tee/.*\.route\.(mirrored|skipped)/.*\.upstream_rq_total"
     r"|cluster\.bridge/.*\.upstream_rq_(total|pending_overflow|active_overflow|active)"
     r"|http\.bridge/.*\.rbac\.policy\..*\.denied"
     r"|http\.bridge/.*\.downstream_rq_ws_on_non_ws_route)$"
@@ -28,12 +32,17 @@ STATS_PATH: Final = "/stats?" + urlencode({"format": "json", "usedonly": "", "fi
 """The admin path to GET; `read_counters` takes the JSON that it answers."""
 
 _COPY: Final = re.compile(r"cluster\.copy/([^/]+)/([^/]+)/([^/.]+)\.(\w+)")
-_BRANCH: Final = re.compile(r"cluster\.branch/([^/]+)/([^/]+)/([^/]+)/h[12]\.(\w+)")
+_BRANCH: Final = re.compile(r"cluster\.branch/([^/]+)/([^/]+)/([^/]+)/(?P<protocol>h[12])\.(\w+)")
+_ROUTED: Final = re.compile(r"vhost\.tee/([^/.]+)\.route\.mirrored/([^/.]*)\.upstream_rq_total")
+_ENTERED: Final = re.compile(r"http\.tee/([^/.]+)\.downstream_rq_total")
+_UNREACHED: Final = re.compile(r"cluster\.baseline/([^/.]+)\.upstream_rq_pending_failure_eject")
+_TAPPED: Final = re.compile(r"http\.(?:tee|copies)/([^/.]+)\.tap\.rq_tapped")
 _SKIPPED: Final = re.compile(r"vhost\.tee/([^/.]+)\.route\.skipped/(method/)?([^.]+)\.upstream_rq_total")
 _PASSED: Final = re.compile(r"cluster\.bridge/([^/.]+)\.(\w+)")
 _BLOCKED: Final = re.compile(r"http\.bridge/([^/.]+)\.rbac\.policy\.([^.]+)\.denied")
 _UPGRADES: Final = re.compile(r"http\.bridge/([^/.]+)\.downstream_rq_ws_on_non_ws_route")
 _EMPTY: Final[Mapping[str, int]] = MappingProxyType({})
+_NONE_ROUTED: Final[Mapping[tuple[str, ...], int]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,11 @@ class MirrorCounters:
     """What became of one mirror's copies. `active` is a gauge: copies under way now.
 
     `mirrored` copies were handed on; of these, `overflow` were refused since MAX_COPIES were under way, `timeouts` got
-    no answer in time, `connect_failures` found nobody. `dropped` were refused before they became copies: no branch
-    exchange is captured for them, for the others one is, marked with its reason.
+    no answer in time, `connect_failures` found nobody, `resets` were reset by the branch. `dropped` were refused before
+    they became copies: no branch exchange is captured for them, for the others one is, marked with its reason.
+
+    `h1_ended` connections of HTTP/1.1 ended under a copy: `h1_timeouts` of them since its time was over, the others
+    because the branch closed them or spoke no HTTP. Of `h2_ended` ones of HTTP/2 nobody says how many copies each had.
     """
 
     mirrored: int = 0
@@ -60,17 +72,39 @@ class MirrorCounters:
     timeouts: int = 0
     connect_failures: int = 0
     resets: int = 0
+    h1_timeouts: int = 0
+    h1_ended: int = 0
+    h2_ended: int = 0
     active: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TeeCounters:
+    """A service's requests as its tee counted them.
+
+    `entered` came in, also while nothing is mirrored. `routed` were to be copied, by the overlays that they were to be
+    copied into (all of them, sorted). Of `unreached` the baseline took no connection: no route counts these. `tapped`
+    traces were made, of the baseline and of all copies.
+    """
+
+    entered: int = 0
+    routed: Mapping[tuple[str, ...], int] = field(default_factory=lambda: _NONE_ROUTED)
+    unreached: int = 0
+    tapped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedCounters:
-    """A service's requests that no mirror took, while there were mirrors: by method, body size, upgrade, sampling."""
+    """A service's requests that no mirror took, while there were mirrors: by method, body size, upgrade, sampling.
+
+    `preview` requests went into an overlay in place of the baseline, because they asked for it.
+    """
 
     methods: Mapping[str, int] = field(default_factory=lambda: _EMPTY)
     size: int = 0
     upgrade: int = 0
     sampling: int = 0
+    preview: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +129,7 @@ class Counters:
     mirrors: Mapping[MirrorKey, MirrorCounters]
     skipped: Mapping[str, SkippedCounters]
     bridges: Mapping[str, BridgeCounters]
+    tees: Mapping[str, TeeCounters]
 
 
 def read_counters(stats: Mapping[str, Any]) -> Counters:
@@ -105,6 +140,7 @@ def read_counters(stats: Mapping[str, Any]) -> Counters:
         mirrors=_mirrors(values),
         skipped=_skipped(values),
         bridges=_bridges(values),
+        tees=_tees(values),
     )
 
 
@@ -121,17 +157,43 @@ _BRANCH_FIELDS: Final = {
     "upstream_rq_pending_failure_eject": "connect_failures",
     "upstream_rq_rx_reset": "resets",
 }
+_BY_PROTOCOL: Final = {
+    ("h1", "upstream_rq_timeout"): "h1_timeouts",
+    ("h1", "upstream_cx_destroy_with_active_rq"): "h1_ended",
+    ("h2", "upstream_cx_destroy_with_active_rq"): "h2_ended",
+}
 
 
 def _mirrors(values: Mapping[str, int]) -> Mapping[MirrorKey, MirrorCounters]:
     found: dict[MirrorKey, Counter[str]] = {}
     for name, value in values.items():
-        for pattern, meanings in ((_COPY, _COPY_FIELDS), (_BRANCH, _BRANCH_FIELDS)):
-            match = pattern.fullmatch(name)
-            if match and match[4] in meanings:
-                key = MirrorKey(match[1], match[3], Side(match[2]))
-                found.setdefault(key, Counter())[meanings[match[4]]] += value
+        if match := _COPY.fullmatch(name):
+            meanings = [_COPY_FIELDS.get(match[4])]
+        elif match := _BRANCH.fullmatch(name):
+            meanings = [_BRANCH_FIELDS.get(match[5]), _BY_PROTOCOL.get((match["protocol"], match[5]))]
+        else:
+            continue
+        known = {meaning: value for meaning in meanings if meaning is not None}
+        if known:
+            found.setdefault(MirrorKey(match[1], match[3], Side(match[2])), Counter()).update(known)
     return MappingProxyType({key: MirrorCounters(**counted) for key, counted in found.items()})
+
+
+def _tees(values: Mapping[str, int]) -> Mapping[str, TeeCounters]:
+    totals: dict[str, Counter[str]] = {}
+    routed: dict[str, dict[tuple[str, ...], int]] = {}
+    for name, value in values.items():
+        if match := _ROUTED.fullmatch(name):
+            routed.setdefault(match[1], {})[tuple(match[2].split("+"))] = value
+        for pattern, meaning in ((_ENTERED, "entered"), (_UNREACHED, "unreached"), (_TAPPED, "tapped")):
+            if match := pattern.fullmatch(name):
+                totals.setdefault(match[1], Counter())[meaning] += value
+    return MappingProxyType(
+        {
+            service: TeeCounters(**totals.get(service, Counter()), routed=MappingProxyType(routed.get(service, {})))
+            for service in sorted(totals.keys() | routed.keys())
+        }
+    )
 
 
 def _skipped(values: Mapping[str, int]) -> Mapping[str, SkippedCounters]:

@@ -51,6 +51,15 @@ def test_counters_are_read_by_their_names_and_the_filter_lets_them_pass() -> Non
         "cluster.branch/catalog/branch/next/h1.upstream_rq_active_overflow": 1,
         "cluster.branch/catalog/branch/next/h1.upstream_rq_pending_failure_eject": 5,
         "cluster.branch/catalog/branch/next/h1.upstream_rq_rx_reset": 6,
+        "cluster.branch/catalog/branch/next/h1.upstream_cx_destroy_with_active_rq": 8,
+        "cluster.branch/catalog/branch/next/h2.upstream_cx_destroy_with_active_rq": 2,
+        "cluster.baseline/catalog.upstream_rq_pending_failure_eject": 11,
+        "http.tee/catalog.downstream_rq_total": 60,
+        "http.tee/catalog.tap.rq_tapped": 12,
+        "http.copies/catalog.tap.rq_tapped": 10,
+        "vhost.tee/catalog.route.mirrored/next.upstream_rq_total": 5,
+        "vhost.tee/catalog.route.mirrored/next+other.upstream_rq_total": 7,
+        "vhost.tee/catalog.route.skipped/preview.upstream_rq_total": 3,
         "vhost.tee/catalog.route.skipped/method/POST.upstream_rq_total": 7,
         "vhost.tee/catalog.route.skipped/size.upstream_rq_total": 8,
         "vhost.tee/catalog.route.skipped/sampling.upstream_rq_total": 9,
@@ -62,15 +71,29 @@ def test_counters_are_read_by_their_names_and_the_filter_lets_them_pass() -> Non
     (pattern,) = parse_qs(STATS_PATH.partition("?")[2])["filter"]
     assert all(re.search(pattern, name) for name in values)
     assert not re.search(pattern, "cluster.baseline/catalog.upstream_rq_total")
+    assert not re.search(pattern, "http.tee/catalog.rds.tee/catalog.update_attempt")
     counters = read_counters(stats(**values))
     assert counters.uptime_s == 12
     assert counters.mirrors == {
         MirrorKey("catalog", "next", Side.BRANCH): MirrorCounters(
-            mirrored=10, dropped=2, overflow=2, timeouts=7, connect_failures=5, resets=6, active=1
+            mirrored=10,
+            dropped=2,
+            overflow=2,
+            timeouts=7,
+            connect_failures=5,
+            resets=6,
+            h1_timeouts=3,
+            h1_ended=8,
+            h2_ended=2,
+            active=1,
         )
     }
     skipped = counters.skipped["catalog"]
     assert (dict(skipped.methods), skipped.size, skipped.sampling, skipped.upgrade) == ({"POST": 7}, 8, 9, 1)
+    assert skipped.preview == 3
+    tee = counters.tees["catalog"]
+    assert (tee.entered, tee.unreached, tee.tapped) == (60, 11, 22)
+    assert dict(tee.routed) == {("next",): 5, ("next", "other"): 7}
     bridge = counters.bridges["pricing"]
     assert (bridge.passed, bridge.overflow, dict(bridge.blocked)) == (20, 1, {"POST": 4})
 
