@@ -6,7 +6,7 @@ from typing import Final
 
 from microstax.control.tasks import finish
 from microstax.errors import StorageError
-from microstax.store.port import DeltaRecord, Merge, Store
+from microstax.store.port import Applied, DeltaRecord, Merge, Store
 from microstax.store.state import Change, PortKey, PutPorts, State, apply
 
 Listener = Callable[[State], None]
@@ -56,7 +56,7 @@ class Journal:
         if chosen:
             await self.commit(PutPorts(chosen))
 
-    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> bool:
+    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> Applied | None:
         """Apply a worker's delta, once. Raises StorageError."""
         try:
             applied = await self.store.apply_delta(delta, merge)

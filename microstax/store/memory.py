@@ -8,9 +8,11 @@ from microstax.errors import StorageError
 from microstax.store.port import (
     KEPT,
     KEPT_BYTES,
+    Applied,
     CounterReading,
     DeltaRecord,
     ExamplePair,
+    Grown,
     Merge,
     PairLimits,
     PairPage,
@@ -63,19 +65,17 @@ class MemoryStore:
         self._rules += 1
         return self._rules
 
-    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> bool:
+    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> Applied | None:
         """Apply a delta once."""
         self._writable()
         if delta.sequence <= self._sequences.get(delta.worker_id, 0):
-            return False
+            return None
         self._sequences[delta.worker_id] = delta.sequence
         self._last_ms = max(self._last_ms, delta.at_ms)
         for result in delta.results:
             if self._current(result.overlay, result.generation):
                 self._add(result, merge)
-        for reading in delta.readings:
-            self._read(reading)
-        return True
+        return Applied(tuple(grown for reading in delta.readings for grown in self._read(reading)))
 
     async def results(self, overlay: str, generation: int) -> Results:
         """Return what was added."""
@@ -162,7 +162,7 @@ class MemoryStore:
         self._pairs[pair.overlay, pair.id] = (self._numbers, pair)
         return True
 
-    def _read(self, reading: CounterReading) -> None:
+    def _read(self, reading: CounterReading) -> list[Grown]:
         key = (reading.node, reading.epoch, reading.name)
         self._counters = {
             one: value for one, value in self._counters.items() if one[0] != reading.node or one[1] == reading.epoch
@@ -170,9 +170,10 @@ class MemoryStore:
         last = self._counters.get(key, 0)
         grown = reading.value - last if reading.value >= last else reading.value
         self._counters[key] = reading.value
-        for tally in reading.tallies if grown else ():
-            if self._current(tally.overlay, tally.generation):
-                self._tallies[tally] += grown
+        current = [one for one in reading.tallies if self._current(one.overlay, one.generation)] if grown else []
+        for tally in current:
+            self._tallies[tally] += grown
+        return [Grown(reading.node, tally, grown) for tally in current]
 
     def _drop_results(self, overlay: str) -> None:
         self._pairs = {key: value for key, value in self._pairs.items() if key[0] != overlay}

@@ -83,6 +83,22 @@ class DeltaRecord:
     readings: tuple[CounterReading, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """By how much a counter of an Envoy made a tally grow."""
+
+    node: str
+    tally: TallyKey
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a delta changed, as far as it cannot be read off the delta itself."""
+
+    grown: tuple[Grown, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """What was found in one generation of a shadow: an aggregate a service, and counts by (service, name)."""
@@ -171,8 +187,8 @@ class Store(Protocol):
     async def next_rule_id(self) -> int:
         """Return an id that no ignore rule has had yet."""
 
-    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> bool:
-        """Merge a delta into the results; False (and nothing done) where it was applied before.
+    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> Applied | None:
+        """Merge a delta into the results; None (and nothing done) where it was applied before.
 
         Results for an overlay or a generation that is not there any more are dropped.
         """

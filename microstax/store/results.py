@@ -6,9 +6,11 @@ from collections.abc import Collection
 from microstax.store.port import (
     KEPT,
     KEPT_BYTES,
+    Applied,
     CounterReading,
     DeltaRecord,
     ExamplePair,
+    Grown,
     Merge,
     PairLimits,
     PairPage,
@@ -21,19 +23,17 @@ from microstax.store.port import (
 )
 
 
-def apply_delta(db: sqlite3.Connection, delta: DeltaRecord, merge: Merge) -> bool:
-    """Merge a delta; False where this worker's sequence is not new."""
+def apply_delta(db: sqlite3.Connection, delta: DeltaRecord, merge: Merge) -> Applied | None:
+    """Merge a delta; None where this worker's sequence is not new."""
     if not _is_new(db, delta):
-        return False
+        return None
     for result in delta.results:
         if _current(db, result.overlay, result.generation):
             _add_result(db, result, merge)
     for node, epoch in {(reading.node, reading.epoch) for reading in delta.readings}:
         # An Envoy's earlier life has nothing more to say.
         db.execute("DELETE FROM counter WHERE node = ? AND epoch <> ?", (node, epoch))
-    for reading in delta.readings:
-        _read_counter(db, reading)
-    return True
+    return Applied(tuple(grown for reading in delta.readings for grown in _read_counter(db, reading)))
 
 
 def read(db: sqlite3.Connection, overlay: str, generation: int) -> Results:
@@ -151,12 +151,13 @@ def _count(db: sqlite3.Connection, key: TallyKey, count: int) -> None:
     )
 
 
-def _read_counter(db: sqlite3.Connection, reading: CounterReading) -> None:
+def _read_counter(db: sqlite3.Connection, reading: CounterReading) -> list[Grown]:
     key = (reading.node, reading.epoch, reading.name)
     row = db.execute("SELECT value FROM counter WHERE node = ? AND epoch = ? AND name = ?", key).fetchone()
     last = row[0] if row else 0
     grown = reading.value - last if reading.value >= last else reading.value
     db.execute("INSERT OR REPLACE INTO counter VALUES (?, ?, ?, ?)", (*key, reading.value))
-    for tally in reading.tallies if grown else ():
-        if _current(db, tally.overlay, tally.generation):
-            _count(db, tally, grown)
+    current = [one for one in reading.tallies if _current(db, one.overlay, one.generation)] if grown else []
+    for tally in current:
+        _count(db, tally, grown)
+    return [Grown(reading.node, tally, grown) for tally in current]

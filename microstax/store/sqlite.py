@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from microstax.errors import StorageError
 from microstax.store import results, rows
-from microstax.store.port import DeltaRecord, Merge, PairLimits, PairPage, Results
+from microstax.store.port import Applied, DeltaRecord, Merge, PairLimits, PairPage, Results
 from microstax.store.schema import prepare
 from microstax.store.state import Change, State
 
@@ -61,7 +61,7 @@ class SqliteStore:
         """Reserve an id."""
         return await self._transact(rows.reserve_rule)
 
-    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> bool:
+    async def apply_delta(self, delta: DeltaRecord, merge: Merge) -> Applied | None:
         """Apply a delta in one transaction, once."""
         return await self._transact(lambda db: results.apply_delta(db, delta, merge))
 

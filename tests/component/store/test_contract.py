@@ -9,6 +9,7 @@ from microstax.model.environment import EnvironmentSpec, HealthCheck, PromotedSe
 from microstax.model.overlay import BridgeAllowance, OverlaySpec
 from microstax.model.shadow import ControlMode, ShadowSettings
 from microstax.store.port import (
+    Applied,
     CounterReading,
     DeltaRecord,
     ExamplePair,
@@ -160,6 +161,14 @@ async def test_counters_add_up_over_restarts_of_an_envoy(store: Store) -> None:
         await store.apply_delta(one, join)
     # 8 in the first epoch; 3 in the second, where the counter then began again and reached 1.
     assert (await store.results("branch", 1)).counts == {("catalog", "mirrored"): 12}
+
+
+async def test_a_delta_tells_by_how_much_its_counters_made_tallies_grow(store: Store) -> None:
+    await shadowed(store)
+    grown = [await store.apply_delta(one, join) for one in (reading(5), reading(8), reading(8), reading(3, epoch="2"))]
+    assert [[one.count for one in applied.grown] for applied in grown if applied] == [[5], [3], [], [3]]
+    again = await store.apply_delta(reading(9, generation=7, epoch="2"), join)
+    assert again == Applied(())  # of a generation that is not there
 
 
 async def test_a_new_generation_drops_the_results_of_the_old_one(store: Store) -> None:
