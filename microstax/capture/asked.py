@@ -40,6 +40,11 @@ class RawRequest:
     fields: RawFields
     body: bytes
 
+    def without(self, names: frozenset[bytes]) -> "RawRequest":
+        """Return the request without the fields of these names (in lower case), as a copy was sent that lacks them."""
+        kept = tuple(field for field in self.fields if field[0] not in names)
+        return RawRequest(method=self.method, target=self.target, fields=kept, body=self.body)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RawAnswer:

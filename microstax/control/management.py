@@ -133,6 +133,10 @@ class Management:
             max_body_bytes=request.max_body_bytes,
             recheck_rps=request.recheck_rps,
             keep_pairs=request.keep_pairs,
+            strip_headers=tuple(request.strip_headers),
+            strip_nothing=request.strip_nothing,
+            ttl_ms=request.ttl_ms,
+            max_total_rps=request.max_total_rps,
         )
         return run(lambda tell: self._shadows.enable(request.overlay, wish, tell))
 

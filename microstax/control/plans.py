@@ -31,7 +31,19 @@ def tee_plan(state: State, record: EnvironmentRecord) -> TeePlan:
         environment=record.spec.name,
         services=tuple(_tee_service(state, record, spec) for spec in record.spec.services),
         environment_header=record.spec.preview_header,
+        mirrors_until_ms=_mirrors_until_ms(state, record),
     )
+
+
+def _mirrors_until_ms(state: State, record: EnvironmentRecord) -> int:
+    """Return when the first shadow ends by itself: all shares of a tee are one resource, and that has one end.
+
+    The others are given theirs anew then; without a control plane they end with it. One that is paused mirrors nothing,
+    and needs no end.
+    """
+    shadows = (queries.enabled(state, overlay.spec.name) for overlay in queries.overlays_of(state, record.spec.name))
+    ends = (shadow.expires_ms for shadow in shadows if shadow is not None and queries.mirrors(state, shadow))
+    return min((end for end in ends if end), default=0)
 
 
 def bridge_plan(state: State, record: OverlayRecord) -> BridgePlan:
@@ -91,6 +103,7 @@ def _mirrors(state: State, record: OverlayRecord, shadow: ShadowRecord, own: Ser
         methods=settings.methods,
         max_body_bytes=settings.max_body_bytes,
         timeout_ms=settings.branch_timeout_ms,
+        strip_headers=settings.strip_headers,
     )
     base = queries.base_service(state, record, own.name)
     mode = queries.control_mode(base, shadow)
@@ -108,4 +121,5 @@ def _mirrors(state: State, record: OverlayRecord, shadow: ShadowRecord, own: Ser
         methods=methods,
         max_body_bytes=settings.max_body_bytes,
         timeout_ms=settings.branch_timeout_ms,
+        strip_headers=settings.strip_headers,
     )

@@ -127,3 +127,9 @@ def enabled(state: State, name: str) -> ShadowRecord | None:
 def current_ppm(shadow: ShadowRecord, service: str) -> int:
     """Return the share of requests that is mirrored now, in parts per million: what was asked, or less by budget."""
     return min(shadow.settings.sample_ppm, shadow.in_force.get(service, shadow.settings.sample_ppm))
+
+
+def mirrors(state: State, shadow: ShadowRecord) -> bool:
+    """Tell whether any service's share is above 0 now."""
+    record = state.overlays[shadow.overlay]
+    return any(current_ppm(shadow, spec.name) for spec in shadowed_services(record, shadow))

@@ -195,7 +195,14 @@ class ControlPlane:
 def build_resources(plan: EnvoyPlan) -> Iterable[Resource]:
     """Return the resources of a plan as the xDS server takes them."""
     return [
-        Resource(name=one.name, type_url=one.type_url, body=one.body, references=one.references) for one in build(plan)
+        Resource(
+            name=one.name,
+            type_url=one.type_url,
+            body=one.body,
+            references=one.references,
+            expires_at=one.expires_at,
+        )
+        for one in build(plan)
     ]
 
 

@@ -6,24 +6,32 @@ from typing import Final
 from microstax.blueprint.place import nearest
 from microstax.control import queries
 from microstax.errors import RefusedError, UsageError
+from microstax.model.header_names import stripped
 from microstax.model.overlay import SAFE_METHODS
 from microstax.model.shadow import (
     DEFAULT_MAX_BODY,
     DEFAULT_MAX_RPS,
+    DEFAULT_MAX_TOTAL_RPS,
     MILLION,
     MOST_KEPT_PAIRS,
     MOST_RECHECK_RPS,
+    MOST_TTL_MS,
     ControlMode,
     ShadowSettings,
 )
 from microstax.store.state import OverlayRecord, State
 
+LEAST_TTL_MS: Final = 1_000
+_DAY_MS: Final = 86_400_000
 _CAPTURED: Final = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What `env shadow --enable` said; None and empty mean: as it is, or the default where the shadow is off."""
+    """What `env shadow --enable` said; None and empty mean: as it is, or the default where the shadow is off.
+
+    `strip_nothing` takes no header out of copies any more; a `ttl_ms` of 0 means that it does not end by itself.
+    """
 
     sample_ppm: int | None = None
     max_rps: int | None = None
@@ -34,6 +42,10 @@ class Wish:
     max_body_bytes: int | None = None
     recheck_rps: int | None = None
     keep_pairs: int | None = None
+    strip_headers: tuple[str, ...] = ()
+    strip_nothing: bool = False
+    ttl_ms: int | None = None
+    max_total_rps: int | None = None
 
 
 def decide(state: State, record: OverlayRecord, wish: Wish) -> ShadowSettings:
@@ -45,10 +57,15 @@ def decide(state: State, record: OverlayRecord, wish: Wish) -> ShadowSettings:
         enabled=True,
         sample_ppm=_range("--sample", wish.sample_ppm, current.sample_ppm, most=MILLION),
         max_rps=_range("--max-rps", wish.max_rps, current.max_rps or DEFAULT_MAX_RPS, most=MILLION),
+        max_total_rps=_range(
+            "--max-total-rps", wish.max_total_rps, current.max_total_rps or DEFAULT_MAX_TOTAL_RPS, most=MILLION
+        ),
         max_body_bytes=_range("--max-body", wish.max_body_bytes, current.max_body_bytes or DEFAULT_MAX_BODY, least=0),
         recheck_rps=_range("--recheck-rps", wish.recheck_rps, current.recheck_rps, least=0, most=MOST_RECHECK_RPS),
         keep_pairs=_range("--keep-pairs", wish.keep_pairs, current.keep_pairs, least=0, most=MOST_KEPT_PAIRS),
         methods=_methods(wish, current),
+        strip_headers=_strip_headers(wish, current),
+        ttl_ms=_ttl_ms(wish, current),
         services=_services(record, wish) or current.services,
         control=_control(wish) or current.control,
     )
@@ -78,6 +95,23 @@ def _methods(wish: Wish, current: ShadowSettings) -> tuple[str, ...]:
             "--unsafe-methods if that is what you want."
         )
     return methods
+
+
+def _strip_headers(wish: Wish, current: ShadowSettings) -> tuple[str, ...]:
+    if wish.strip_nothing and wish.strip_headers:
+        raise UsageError("--strip-header and --no-strip-headers contradict each other: leave one of them out.")
+    return () if wish.strip_nothing else stripped(wish.strip_headers) or current.strip_headers
+
+
+def _ttl_ms(wish: Wish, current: ShadowSettings) -> int:
+    if wish.ttl_ms is None:
+        return current.ttl_ms
+    if wish.ttl_ms and not LEAST_TTL_MS <= wish.ttl_ms <= MOST_TTL_MS:
+        raise UsageError(
+            f"--ttl is {wish.ttl_ms / 1000:g} s, and must be at least {LEAST_TTL_MS // 1000} s and at most "
+            f"{MOST_TTL_MS // _DAY_MS} days; 'never' lets a shadow not end by itself."
+        )
+    return wish.ttl_ms
 
 
 def _services(record: OverlayRecord, wish: Wish) -> tuple[str, ...]:

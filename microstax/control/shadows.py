@@ -2,9 +2,10 @@
 
 Mirroring is said only when a worker looks and Envoy has acknowledged it; a copy of the baseline for noise is healthy
 before it gets traffic. Enabling a shadow that was off, and changing what is compared (methods, services, control, body
-limit, what is asked again), begins a new generation: the report starts anew, since old counts would not mean the same.
-A new sample, budget or number of pairs to keep does not. It is committed when it is in force: what was found before
-goes when there is something in its place.
+limit, headers, what is asked again), begins a new generation: the report starts anew, since old counts would not mean
+the same.
+A new sample, budget, end or number of pairs to keep does not. It is committed when it is in force: what was found
+before goes when there is something in its place.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from microstax.control.tasks import finish
 from microstax.control.watches import Watches
 from microstax.envoy.check import check
 from microstax.errors import FaultError
+from microstax.model.ending import will_end
 from microstax.model.environment import ServicePhase, ServiceSpec, ServiceStatus
 from microstax.model.shadow import MILLION, ShadowSettings
 from microstax.runtime.port import ProcessKey
@@ -71,11 +73,11 @@ class Shadows:
         """Switch off for whoever holds the overlay's lock."""
         record = queries.overlay(self._plane.state, name)
 
-        def off(state: State) -> tuple[PutShadow, ...]:
+        def change(state: State) -> tuple[PutShadow, ...]:
             shadow = state.shadows[name]
-            return (PutShadow(replace(shadow, settings=replace(shadow.settings, enabled=False))),)
+            return (PutShadow(off(shadow)),)
 
-        await self._plane.journal.amend(off)
+        await self._plane.journal.amend(change)
         try:
             await self._plane.publisher.settled(layout.tee_node(record.spec.baseline))
         except FaultError as error:
@@ -83,13 +85,17 @@ class Shadows:
         await finish(self._stop_unwanted_controls(record), name=f"stop controls of {name}")
 
     def _next(self, record: OverlayRecord, before: ShadowRecord | None, chosen: ShadowSettings) -> ShadowRecord:
+        now_ms = self._plane.now_ms()
+        expires_ms = now_ms + chosen.ttl_ms if chosen.ttl_ms else 0
         if before is not None and before.settings.enabled and _comparable(before.settings, chosen):
-            return replace(before, settings=chosen)
+            return replace(before, settings=chosen, expires_ms=expires_ms)
         # One that was refused is not used again: a late delta may still be about it.
         name = record.spec.name
         generation = 1 + max(self._generations.get(name, 0), before.generation if before else 0)
         self._generations[name] = generation
-        return ShadowRecord(overlay=name, settings=chosen, generation=generation, since_ms=self._plane.now_ms())
+        return ShadowRecord(
+            overlay=name, settings=chosen, generation=generation, since_ms=now_ms, expires_ms=expires_ms
+        )
 
     async def _put_in_force(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller) -> None:
         """Let a worker look, then Envoy mirror, then everybody know. The caller ends the show, also of a failure."""
@@ -158,6 +164,11 @@ class Shadows:
         return [key for key in self._plane.fleet.runtime.statuses(name) if key in possible]
 
 
+def off(shadow: ShadowRecord) -> ShadowRecord:
+    """Return a shadow as somebody switched it off."""
+    return replace(shadow, settings=replace(shadow.settings, enabled=False), expires_ms=0)
+
+
 def _comparable(one: ShadowSettings, other: ShadowSettings) -> bool:
     """Tell whether counts of both settings mean the same: only share, budgets, what is kept and the end differ."""
     return (
@@ -177,8 +188,10 @@ def _mirroring(state: State, record: OverlayRecord, shadow: ShadowRecord) -> str
     chosen = shadow.settings
     services = ", ".join(spec.name for spec in queries.shadowed_services(record, shadow))
     share = f"{chosen.sample_ppm * 100 / MILLION:g}%"
+    lacking = f" Copies lack {', '.join(chosen.strip_headers)}." if chosen.strip_headers else ""
     again = f" Mismatches are asked again, at most {chosen.recheck_rps} a second." if chosen.recheck_rps else ""
     return (
         f"Mirroring {share} of {', '.join(chosen.methods)} requests for {services} into {record.spec.name} (control: "
-        f"{queries.control_words(state, record, shadow)}).{again} See 'microstax env diffs {record.spec.name}'."
+        f"{queries.control_words(state, record, shadow)}).{lacking}{again} {will_end(shadow.expires_ms)} "
+        f"See 'microstax env diffs {record.spec.name}'."
     )

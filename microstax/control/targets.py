@@ -118,6 +118,7 @@ def _shadow(state: State, record: OverlayRecord, shadow: ShadowRecord, own: Serv
     )
     if told.recheck_rps:
         # The processes and not the tee, which would mirror what is asked again, and count it.
+        told.strip_headers = list(shadow.settings.strip_headers)
         told.baseline_address = str(queries.service_address(state, record.spec.baseline, base))
         told.branch_address = str(queries.service_address(state, record.spec.name, own))
         told.control_address = _control_address(state, record, told)

@@ -22,6 +22,8 @@ MAX_SOCKET_PATH: Final = 107
 
 _TYPE: Final = "type.googleapis.com/"
 _OWNER_ONLY: Final = 0o600
+_FEATURES: Final = ("xds.config.supports-resource-ttl", "xds.config.supports-resource-in-sotw")
+"""What Envoy has to be told to say of itself: that a share may have an end, in either form of the protocol."""
 _BACK_OFF: Final = {"base_interval": "0.1s", "max_interval": "1s"}
 
 
@@ -36,7 +38,7 @@ def bootstrap(
     too long.
     """
     config = {
-        "node": {"id": node_id, "cluster": cluster},
+        "node": {"id": node_id, "cluster": cluster, "client_features": list(_FEATURES)},
         "admin": {"address": _address(admin, mode=_OWNER_ONLY)},
         "dynamic_resources": {
             "ads_config": _ads(delta=delta),

@@ -122,8 +122,8 @@ def _placed(cluster: Cluster, address: Address) -> tuple[BuiltResource, ...]:
     return (BuiltResource(type_url=CLUSTER_TYPE, name=cluster.name, body=bytes(cluster)),)
 
 
-def _strip(*, restore_forwarded_for: bool) -> HttpFilter:
-    config = mutation.strip(restore_forwarded_for=restore_forwarded_for)
+def _strip(*, restore_forwarded_for: bool, lacking: tuple[str, ...] = ()) -> HttpFilter:
+    config = mutation.strip(restore_forwarded_for=restore_forwarded_for, lacking=lacking)
     return HttpFilter(name=names.STRIP_FILTER, typed_config=packed(config))
 
 
@@ -145,7 +145,9 @@ def baseline(name: str, address: Address) -> tuple[BuiltResource, ...]:
 
 
 @lru_cache(maxsize=4096)
-def branch(name: str, address: Address, *, protocol: str) -> tuple[BuiltResource, ...]:
+def branch(
+    name: str, address: Address, *, protocol: str, strip_headers: tuple[str, ...] = ()
+) -> tuple[BuiltResource, ...]:
     """Build the cluster of a mirror's destination for copies of one protocol, at most MAX_COPIES at a time.
 
     HTTP/1.1 has one request a connection, and as many may wait for one; HTTP/2 has them all on a connection a thread.
@@ -156,7 +158,7 @@ def branch(name: str, address: Address, *, protocol: str) -> tuple[BuiltResource
         per_connection_buffer_limit_bytes=COPY_BUFFER,
         circuit_breakers=_limits(connections=MAX_COPIES // 2, requests=MAX_COPIES, pending=MAX_COPIES // 2),
         typed_extension_protocol_options={
-            _OPTIONS: packed(_options(protocol, [_strip(restore_forwarded_for=True)])),
+            _OPTIONS: packed(_options(protocol, [_strip(restore_forwarded_for=True, lacking=strip_headers)])),
         },
     )
     return _placed(cluster, address)

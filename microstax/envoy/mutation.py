@@ -104,13 +104,16 @@ def restored(name: str, saved: str) -> list[HeaderMutation]:
     return [removed(name), HeaderMutation(append=value(name, f"%REQ({saved})%"))]
 
 
-def strip(*, restore_forwarded_for: bool) -> HeaderMutationFilter:
-    """Leave on a request what the client sent; take from real answers what would look like a mark of ours."""
+def strip(*, restore_forwarded_for: bool, lacking: tuple[str, ...] = ()) -> HeaderMutationFilter:
+    """Leave on a request what the client sent; take from real answers what would look like a mark of ours.
+
+    A copy does not even carry the headers that are `lacking`.
+    """
     mutations = restored("x-forwarded-proto", names.PROTO_HEADER)
     if restore_forwarded_for:
         mutations += restored("x-forwarded-for", names.FORWARDED_HEADER)
     return HeaderMutationFilter(
-        mutations=Mutations(request_mutations=[*mutations, ours()], response_mutations=[ours()])
+        mutations=Mutations(request_mutations=[*mutations, ours(), *map(removed, lacking)], response_mutations=[ours()])
     )
 
 

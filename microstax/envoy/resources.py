@@ -19,12 +19,16 @@ Reference = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltResource:
-    """One xDS resource: `body` is the serialised message, `references` the resources that it names."""
+    """One xDS resource: `body` is the serialised message, `references` the resources that it names.
+
+    At `expires_at` (seconds since the epoch; None: never) an Envoy is to forget it by itself.
+    """
 
     type_url: str
     name: str
     body: bytes
     references: frozenset[Reference] = frozenset()
+    expires_at: float | None = None
 
 
 def packed(message: betterproto2.Message) -> Any:

@@ -8,8 +8,12 @@ from microstax.envoy.resources import RUNTIME_TYPE, BuiltResource
 from microstax.model.plan import TeeService
 
 
-def layer(services: tuple[TeeService, ...]) -> BuiltResource:
-    """Build the layer; without mirrors an empty one, since an Envoy waits for its layer when it starts."""
+def layer(services: tuple[TeeService, ...], *, until_ms: int = 0) -> BuiltResource:
+    """Build the layer; without mirrors an empty one, since an Envoy waits for its layer when it starts.
+
+    At `until_ms` (Unix milliseconds; 0: never) Envoy forgets the layer, also if nobody is there to say so: then the
+    route table's own share holds, which is 0.
+    """
     shares = {
         names.fraction_key(service.name, mirror.side, mirror.overlay): mirror.ppm
         for service in services
@@ -17,4 +21,5 @@ def layer(services: tuple[TeeService, ...]) -> BuiltResource:
     }
     fields = {key: {"numerator": ppm, "denominator": "MILLION"} for key, ppm in sorted(shares.items())}
     message = Runtime(name=names.RUNTIME_LAYER, layer=Struct.from_dict(fields))
-    return BuiltResource(type_url=RUNTIME_TYPE, name=names.RUNTIME_LAYER, body=bytes(message))
+    expires_at = until_ms / 1000 if until_ms and shares else None
+    return BuiltResource(type_url=RUNTIME_TYPE, name=names.RUNTIME_LAYER, body=bytes(message), expires_at=expires_at)

@@ -17,7 +17,7 @@ from microstax.model.plan import Mirror, TeePlan, TeeService
 
 def resources(plan: TeePlan) -> Iterator[BuiltResource]:
     """Build everything that a tee needs, in no particular order."""
-    yield runtime.layer(plan.services)
+    yield runtime.layer(plan.services, until_ms=plan.mirrors_until_ms)
     for service in plan.services:
         yield listener(service.name, service.listen)
         yield copies.listener(service.name)
@@ -61,4 +61,4 @@ def _clusters(service: TeeService) -> Iterator[BuiltResource]:
         yield cluster.copies(service.name, mirror.side, mirror.overlay)
         for protocol in (names.H1, names.H2):
             name = names.branch_cluster(service.name, mirror.side, mirror.overlay, protocol=protocol)
-            yield from cluster.branch(name, mirror.address, protocol=protocol)
+            yield from cluster.branch(name, mirror.address, protocol=protocol, strip_headers=mirror.strip_headers)

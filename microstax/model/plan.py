@@ -15,7 +15,8 @@ class Mirror:
     """One destination of copies of a service's requests.
 
     `side` is BRANCH or CONTROL; `ppm` is the share of matching requests in parts per million, now; `methods` are the
-    ones mirrored. A request with a body is mirrored only when its content-length is at most `max_body_bytes`.
+    ones mirrored. A request with a body is mirrored only when its content-length is at most `max_body_bytes`. The
+    copies lack `strip_headers`, names in lower case.
     """
 
     overlay: str
@@ -25,6 +26,7 @@ class Mirror:
     methods: tuple[str, ...]
     max_body_bytes: int = DEFAULT_MAX_BODY
     timeout_ms: int = DEFAULT_BRANCH_TIMEOUT_MS
+    strip_headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +50,17 @@ class TeeService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeePlan:
-    """Everything one tee does. `environment_header` is the name of the preview header, lower case."""
+    """Everything one tee does. `environment_header` is the name of the preview header, lower case.
+
+    At `mirrors_until_ms` (Unix milliseconds; 0: never) Envoy itself ends all mirroring, if it has not been given
+    another plan until then.
+    """
 
     node_id: str
     environment: str
     services: tuple[TeeService, ...]
     environment_header: str = PREVIEW_HEADER
+    mirrors_until_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,8 +167,10 @@ class Rechecker:
 
 
 async def _answer(site: Site, side: Side, request: RawRequest) -> RawAnswer | None:
+    # A copy that lacks a header gets other answers than one that has it: ask as the first time.
+    sent = request if side is Side.BASELINE else request.without(site.strip_headers)
     try:
-        return await ask(site.addresses[side], request, most_bytes=site.most_bytes)
+        return await ask(site.addresses[side], sent, most_bytes=site.most_bytes)
     except UnansweredError:
         return None
 

@@ -17,12 +17,13 @@ _LEAST_BYTES: Final = 1024 * 1024
 class Site:
     """Where the sides of one shadowed service listen, and how often they may be asked again, a second.
 
-    `most_bytes` is what an answer's body may have.
+    `most_bytes` is what an answer's body may have. `strip_headers` are what a copy lacks, names in lower case.
     """
 
     addresses: dict[Side, str]
     rps: int
     most_bytes: int = _LEAST_BYTES
+    strip_headers: frozenset[bytes] = frozenset()
 
 
 def expected(target: Target) -> dict[str, list[Expected]]:
@@ -54,6 +55,7 @@ def sites(target: Target) -> dict[Place, Site]:
             },
             rps=shadow.recheck_rps,
             most_bytes=max(_LEAST_BYTES, max_body(target)),
+            strip_headers=frozenset(name.encode() for name in shadow.strip_headers),
         )
         for shadow in target.shadows
         if shadow.recheck_rps > 0

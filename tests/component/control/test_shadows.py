@@ -82,7 +82,7 @@ async def test_asking_mismatches_again_begins_anew_and_is_said(ready: Any) -> No
     await ready.shadow(sample_ppm=250_000)
     assert ready.plane.plane.state.shadows["branch"].generation == 2
     lines = await ready.shadow(recheck_rps=0)
-    assert "again" not in lines[-1].message
+    assert "asked again" not in lines[-1].message
     assert ready.plane.plane.state.shadows["branch"].generation == 3
     code, message = await ready.refusal(ready.shadow(recheck_rps=101))
     assert (code, message) == (EXIT_USAGE, "--recheck-rps is 101, and must be at least 0 and at most 100.")
