@@ -4,7 +4,8 @@ A new generation of results throws the old one away, so it is committed once it 
 workers and Envoys see a state in which it is on, and all others the state without it.
 
 A pause is never committed: it must come into force within a second, also when the disk is full. A control plane that
-comes back finds out for itself whether there is still a reason.
+comes back finds out for itself whether there is still a reason. A lower share is held the same way until it is
+committed.
 """
 
 import asyncio
@@ -36,14 +37,23 @@ class Pause:
     since_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Shares in parts per million, by service, that are not committed yet; of one generation of a shadow."""
+
+    generation: int
+    shares: Mapping[str, int]
+
+
 class Ahead:
     """Passes the state on to those who `attach`, with the shadows that are shown ahead."""
 
     def __init__(self) -> None:
         self._followers: Final[list[Callable[[State], None]]] = []
-        self._state = State()
+        self._state = self._now = State()
         self._shown: dict[str, ShadowRecord] = {}
         self._paused: dict[str, dict[Pauser, Pause]] = {}
+        self._held: dict[str, Held] = {}
         self._news = asyncio.Event()
 
     def attach(self, follow: Callable[[State], None]) -> None:
@@ -104,6 +114,26 @@ class Ahead:
         """Return the pauses of one of those who pause, by overlay."""
         return MappingProxyType({overlay: pauses[by] for overlay, pauses in self._paused.items() if by in pauses})
 
+    def hold(self, overlay: str, held: Held) -> None:
+        """Show other shares than those that are committed, until `release`."""
+        self._held[overlay] = held
+        self._tell()
+
+    def release(self, overlay: str) -> None:
+        """Show the shares of an overlay as they are committed. Idempotent."""
+        if self._held.pop(overlay, None) is not None:
+            self._tell()
+
+    @property
+    def held(self) -> Mapping[str, Held]:
+        """The shares that are not committed yet, by overlay."""
+        return MappingProxyType(self._held)
+
+    def in_force(self, shadow: ShadowRecord) -> ShadowRecord:
+        """Return a shadow as it is shown: with the shares that are held, or none while it is paused."""
+        shown = self._now.shadows.get(shadow.overlay)
+        return shown if shown is not None and shown.generation == shadow.generation else shadow
+
     async def decided(self, is_open: Callable[[], bool]) -> None:
         """Wait until a question is no longer open, which the end of a show may bring about."""
         while is_open():
@@ -114,9 +144,16 @@ class Ahead:
         for overlay, shadow in self._shown.items():
             if overlay in state.overlays:
                 state = apply(state, PutShadow(shadow))
+        for overlay, held in self._held.items():
+            now = state.shadows.get(overlay)
+            if now is not None and now.generation == held.generation:
+                state = apply(
+                    state, PutShadow(replace(now, in_force=MappingProxyType({**now.in_force, **held.shares})))
+                )
         for overlay in self._paused:
             if overlay in state.shadows:
                 state = apply(state, PutShadow(_silent(state, state.shadows[overlay])))
+        self._now = state
         for follow in self._followers:
             follow(state)
 

@@ -1,21 +1,21 @@
-"""Takes in what the workers found: deltas into the store, counters into budgets and histories."""
+"""Takes in what the workers found: deltas into the store, counters into histories, measurements to the regulator."""
 
 import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
-from microstax.control import budget, coverage, deltas, layout, plans, queries
+from microstax.control import coverage, deltas, layout, plans
 from microstax.control.coverage import MirrorHistory
 from microstax.control.plane import Plane
+from microstax.control.regulator import Regulator
 from microstax.control.watches import Watches
 from microstax.errors import StorageError, UsageError
 from microstax.generated.management.microstax.management.v1 import Delta, DeltaAck, NodeCounters
 from microstax.store.port import Merge, PairLimits
-from microstax.store.state import PutShadow, ShadowRecord, State
+from microstax.store.state import PutShadow, ShadowRecord
 
 _log: Final = logging.getLogger(__name__)
 PRUNE_EVERY_MS: Final = 60_000
@@ -23,25 +23,34 @@ PRUNE_EVERY_MS: Final = 60_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSeen:
-    """What was last heard of a worker. `refused` says why its last delta was not taken, empty where it was."""
+    """What was last heard of a worker. `refused` says why its last delta was not taken, empty where it was.
+
+    `problems` are its own sentences about Envoys that it cannot look at. While it waits for an answer of ours
+    (`is_answered` is False) it cannot be expected to say more.
+    """
 
     worker_id: str
     pid: int = 0
     seen_ms: int = 0
     pairs: int = 0
     lag_ms: int = 0
+    memory_bytes: int = 0
     refused: str = ""
+    problems: tuple[str, ...] = ()
+    is_answered: bool = True
 
 
 class Intake:
     """Applies deltas. `merge` merges two aggregates of one service; `limits` bound the kept pairs of an overlay."""
 
-    def __init__(self, plane: Plane, *, merge: Merge, limits: PairLimits | None = None) -> None:
+    def __init__(
+        self, plane: Plane, *, merge: Merge, regulator: Regulator | None = None, limits: PairLimits | None = None
+    ) -> None:
         self._plane: Final = plane
+        self.regulator: Final = regulator or Regulator(plane)
         self._merge: Final = merge
         self._limits: Final = limits or PairLimits()
         self._histories: dict[tuple[str, int, str], MirrorHistory] = {}
-        self._budgets: dict[tuple[str, int, str], budget.Budget] = {}
         self.workers: dict[str, WorkerSeen] = {}
         self.watches: Final = Watches()
         self._streams: Counter[str] = Counter()
@@ -50,17 +59,18 @@ class Intake:
     async def submit(self, delta: Delta) -> DeltaAck:
         """Apply a delta, once; raises UsageError for one that makes no sense, StorageError where it cannot be kept."""
         try:
+            deltas.check(delta)
+            self._hear(delta)
             return await self._submit(delta)
         except UsageError as error:
             self._refuse(delta, error.message)
             raise
+        finally:
+            self._answer(delta.worker_id)
 
     async def _submit(self, delta: Delta) -> DeltaAck:
-        deltas.check(delta)
         # In a thread: many or large ones take a while, and the event loop has Envoys to serve.
         examples = await asyncio.to_thread(deltas.examples, delta)
-        if delta.worker_id in self.workers:
-            self.watches.note(delta.worker_id, delta.watched)
         await self._plane.to_envoys.decided(lambda: self._is_early(delta))
         record = deltas.record(self._plane.state, delta, examples, counted_ms=self._counted_ms)
         applied = await self._plane.journal.apply_delta(record, self._merge)
@@ -68,7 +78,8 @@ class Intake:
             self._see(delta)
             self._counted_ms |= {one.node_id: one.at_ms for one in delta.counters if self._is_newer(one)}
         if applied and delta.counters:
-            await self._look_at_counts(delta.at_ms)
+            await self._look_at_counts()
+            await self.regulator.settle()
         return DeltaAck(sequence=delta.sequence, duplicate=not applied)
 
     def hello(self, worker_id: str, pid: int) -> None:
@@ -84,6 +95,7 @@ class Intake:
             del self._streams[worker_id]
             self.workers.pop(worker_id, None)
             self.watches.forget(worker_id)
+            self.regulator.forget(worker_id)
 
     async def look(self) -> None:
         """Read the counts as they were when the last control plane ended, so that what is old is known to be old."""
@@ -125,20 +137,12 @@ class Intake:
             for one in delta.services
         )
 
-    async def _look_at_counts(self, at_ms: int) -> None:
-        """Take in counters that were read about `at_ms`, by the worker's clock.
-
-        Rates go by that clock: after a pause of ours, deltas of some seconds arrive at once.
-        """
+    async def _look_at_counts(self) -> None:
         now_ms, state = self._plane.now_ms(), self._plane.state
         current = {(shadow.overlay, shadow.generation) for shadow in state.shadows.values()}
         self._histories = {key: one for key, one in self._histories.items() if key[:2] in current}
-        self._budgets = {key: one for key, one in self._budgets.items() if key[:2] in current}
         for shadow in state.shadows.values():
-            mirrored = await self._mirrored(shadow)
-            self._note_history(shadow, mirrored, now_ms)
-            if shadow.settings.enabled:
-                await self._hold_budget(shadow, mirrored, at_ms)
+            self._note_history(shadow, await self._mirrored(shadow), now_ms)
 
     async def _mirrored(self, shadow: ShadowRecord) -> dict[str, int]:
         counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
@@ -148,21 +152,6 @@ class Intake:
         for service, n in mirrored.items():
             history = self._histories.setdefault((shadow.overlay, shadow.generation, service), MirrorHistory())
             history.note(at_ms, n, window_ms=_patience_ms(shadow))
-
-    async def _hold_budget(self, shadow: ShadowRecord, mirrored: Mapping[str, int], at_ms: int) -> None:
-        shares: dict[str, int] = {}
-        for service, n in mirrored.items():
-            key = (shadow.overlay, shadow.generation, service)
-            now = queries.current_ppm(shadow, service)
-            last = self._budgets.get(key, budget.begin(ppm=now, now_ms=at_ms, mirrored=n))
-            self._budgets[key] = budget.step(
-                last, now_ms=at_ms, mirrored=n, max_rps=shadow.settings.max_rps, sample_ppm=shadow.settings.sample_ppm
-            )
-            if self._budgets[key].ppm != now:
-                shares[service] = self._budgets[key].ppm
-        if shares:
-            _log.info("the budget of %s sets its shares (parts per million) to %s", shadow.overlay, shares)
-            await self._plane.journal.amend(lambda state: _with_shares(state, shadow, shares))
 
     async def prune(self, examples: Callable[[bytes], frozenset[str]]) -> None:
         """Delete the pairs over the limits; `examples` tells which pairs the findings of an aggregate show."""
@@ -176,12 +165,31 @@ class Intake:
                 referenced=frozenset().union(*shown),
             )
 
-    def _see(self, delta: Delta) -> None:
+    def _hear(self, delta: Delta) -> None:
+        """Take in what a worker measured: it matters most when the rest cannot be stored."""
         seen = self.workers.get(delta.worker_id)
         if seen is not None:  # else it is gone, and this is the last that it said
+            self.watches.note(delta.worker_id, delta.watched)
+            self.workers[delta.worker_id] = replace(
+                seen,
+                seen_ms=self._plane.now_ms(),
+                lag_ms=delta.lag_ms,
+                memory_bytes=delta.memory_bytes,
+                problems=tuple(delta.problems),
+                is_answered=False,
+            )
+        self.regulator.take(delta)
+
+    def _answer(self, worker_id: str) -> None:
+        if worker_id in self.workers:
+            self.workers[worker_id] = replace(self.workers[worker_id], is_answered=True)
+
+    def _see(self, delta: Delta) -> None:
+        seen = self.workers.get(delta.worker_id)
+        if seen is not None:
             paired = sum(one.paired for one in delta.services)
             self.workers[delta.worker_id] = replace(
-                seen, seen_ms=self._plane.now_ms(), pairs=seen.pairs + paired, lag_ms=delta.lag_ms, refused=""
+                seen, seen_ms=self._plane.now_ms(), pairs=seen.pairs + paired, refused=""
             )
 
     def _refuse(self, delta: Delta, why: str) -> None:
@@ -192,10 +200,3 @@ class Intake:
 
 def _patience_ms(shadow: ShadowRecord) -> int:
     return shadow.settings.branch_timeout_ms + coverage.DELIVERY_MS
-
-
-def _with_shares(state: State, shadow: ShadowRecord, shares: Mapping[str, int]) -> tuple[PutShadow, ...]:
-    now = state.shadows.get(shadow.overlay)
-    if now is None or now.generation != shadow.generation or now.settings != shadow.settings:
-        return ()  # switched meanwhile: the next reading decides anew
-    return (PutShadow(replace(now, in_force=MappingProxyType({**now.in_force, **shares}))),)

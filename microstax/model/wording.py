@@ -4,6 +4,8 @@ from typing import Final
 
 _HOUR: Final = 60
 _DAY: Final = 24 * _HOUR
+_UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
+_STEP: Final = 1024
 
 
 def counted(count: int, noun: str, plural: str = "s") -> str:
@@ -20,3 +22,12 @@ def duration(minutes: float) -> str:
     if minutes < 2 * _DAY:
         return f"{minutes / _HOUR:.1f} hours"
     return f"{minutes / _DAY:,.0f} days"
+
+
+def size(count: int) -> str:
+    """Return bytes for people: `512 bytes`, `256 MiB`, `1.2 GiB`."""
+    amount, unit = float(count), 0
+    while amount >= _STEP - 0.5 and unit < len(_UNITS) - 1:
+        amount, unit = amount / _STEP, unit + 1
+    digits = 1 if unit and amount < 10 and amount != round(amount) else 0  # noqa: PLR2004  # one digit
+    return f"{amount:,.{digits}f} {_UNITS[unit]}"

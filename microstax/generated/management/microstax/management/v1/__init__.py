@@ -144,6 +144,11 @@ class Delta(betterproto2.Message):
     of the worker, resident
     """
 
+    problems: "list[str]" = betterproto2.field(9, betterproto2.TYPE_STRING, repeated=True)
+    """
+    absolute: a sentence for each Envoy that cannot be looked at now
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "Delta", Delta)
 
