@@ -51,22 +51,28 @@ def bridge_plan(state: State, record: OverlayRecord) -> BridgePlan:
 
     A control copy is the baseline's version and calls the baseline's version of everything.
     """
-    allowed = {allowance.service: allowance.methods for allowance in record.spec.bridge}
     baseline = queries.baseline_of(state, record).spec
     return BridgePlan(
         node_id=layout.bridge_node(record.spec.name),
         overlay=record.spec.name,
         baseline=baseline.name,
-        services=tuple(
-            BridgeService(
-                name=spec.name,
-                listen=queries.port_address(state, layout.bridge_port(record.spec.name, spec.name)),
-                # The process itself and not the tee: a branch's own calls are not production traffic to mirror.
-                upstream=queries.service_address(state, baseline.name, spec),
-                allowed_methods=allowed.get(spec.name, ()),
-            )
-            for spec in baseline.services
-        ),
+        services=tuple(_bridge_service(state, record, spec) for spec in baseline.services),
+    )
+
+
+def _bridge_service(state: State, record: OverlayRecord, spec: ServiceSpec) -> BridgeService:
+    allowance, limits = record.spec.allowance(spec.name), record.spec.limits_of(spec.name)
+    return BridgeService(
+        name=spec.name,
+        listen=queries.port_address(state, layout.bridge_port(record.spec.name, spec.name)),
+        # The process itself and not the tee: a branch's own calls are not production traffic to mirror.
+        upstream=queries.service_address(state, record.spec.baseline, spec),
+        allowed_methods=allowance.methods,
+        bodies=allowance.bodies,
+        tcp=spec.is_tcp,
+        tcp_allowed=allowance.tcp,
+        max_concurrent=limits.max_concurrent,
+        max_rps=limits.max_rps,
     )
 
 
@@ -75,7 +81,7 @@ def _tee_service(state: State, record: EnvironmentRecord, spec: ServiceSpec) -> 
     previews: list[Preview] = []
     for overlay in queries.overlays_of(state, record.spec.name):
         own = overlay.spec.service(spec.name)
-        if own is None:
+        if own is None or spec.is_tcp:  # a connection has no header that asks for a preview
             continue
         previews.append(
             Preview(overlay=overlay.spec.name, address=queries.service_address(state, overlay.spec.name, own))
@@ -89,6 +95,7 @@ def _tee_service(state: State, record: EnvironmentRecord, spec: ServiceSpec) -> 
         upstream=queries.service_address(state, record.spec.name, spec),
         mirrors=tuple(mirrors),
         previews=tuple(previews),
+        tcp=spec.is_tcp,
     )
 
 

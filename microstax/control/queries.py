@@ -78,9 +78,9 @@ def tee_address(spec: ServiceSpec) -> Address:
 
 
 def shadowed_services(record: OverlayRecord, shadow: ShadowRecord) -> tuple[ServiceSpec, ...]:
-    """Return the overlay's services that the shadow covers: those named, or all."""
+    """Return the overlay's services that the shadow covers: those named, or all that can be mirrored."""
     named = shadow.settings.services
-    return tuple(spec for spec in record.spec.services if not named or spec.name in named)
+    return tuple(spec for spec in record.spec.services if not spec.is_tcp and (not named or spec.name in named))
 
 
 def control_mode(base: ServiceSpec, shadow: ShadowRecord) -> ControlMode:

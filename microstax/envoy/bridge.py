@@ -1,120 +1,132 @@
-"""A bridge: every baseline service that an overlay does not run, for calls that change nothing.
+"""A bridge: every baseline service that an overlay does not run, for calls that change nothing, and not too many.
 
-What is refused gets 403 with a body that says why and how to allow it, and is counted by method.
+What is refused gets 403 with a body that says why and how to allow it; what is over the limits gets 429 (too many a
+second) or 503 (too many at a time). All of it is counted, and told to the control plane with what was asked for.
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import lru_cache
 from typing import Final
 
-from envoy_data_plane.envoy.config.accesslog.v3 import (
-    AccessLogFilter,
-    ComparisonFilter,
-    ComparisonFilterOp,
-    StatusCodeFilter,
+from envoy_data_plane.envoy.config.accesslog.v3 import AccessLog
+from envoy_data_plane.envoy.config.core.v3 import (
+    ApiVersion,
+    GrpcService,
+    GrpcServiceEnvoyGrpc,
+    RuntimeFractionalPercent,
 )
-from envoy_data_plane.envoy.config.core.v3 import RuntimeUInt32, SubstitutionFormatString
-from envoy_data_plane.envoy.config.rbac.v3 import (
-    Permission,
-    PermissionSet,
-    Policy,
-    Principal,
-    RbacAction,
-)
-from envoy_data_plane.envoy.config.rbac.v3 import Rbac as Rules
 from envoy_data_plane.envoy.config.route.v3 import Route, RouteAction, RouteMatch, RouteMatchConnectMatcher
-from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac, RbacPerRoute
-from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import (
-    HttpFilter,
-    LocalReplyConfig,
-    ResponseMapper,
+from envoy_data_plane.envoy.extensions.access_loggers.grpc.v3 import (
+    CommonGrpcAccessLogConfig,
+    HttpGrpcAccessLogConfig,
 )
-from envoy_data_plane.google.protobuf import Struct
+from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit
+from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac
+from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
+from envoy_data_plane.envoy.type.v3 import FractionalPercent, TokenBucket
 
-from microstax.envoy import cluster, names, routes, runtime
+from microstax.envoy import cluster, names, refusals, routes, runtime, tcp
 from microstax.envoy import listener as listeners
-from microstax.envoy.matching import has, method_of
+from microstax.envoy.matching import method_of
 from microstax.envoy.resources import BuiltResource, packed
 from microstax.model.environment import Address
-from microstax.model.overlay import SAFE_METHODS
-from microstax.model.plan import BridgePlan
+from microstax.model.overlay import SAFE_METHODS, BridgeLimits
+from microstax.model.plan import BridgePlan, BridgeService
 
-_FORBIDDEN: Final = 403
-_ANYBODY: Final = Principal(any=True)
+IDLE: Final = timedelta(minutes=5)
+"""A call on which nothing moves for so long ends: a branch that leaks calls does not hold its places for ever."""
+_SECOND: Final = timedelta(seconds=1)
+_LOG_BYTES: Final = 16 * 1024
+_LOG_EVERY: Final = timedelta(milliseconds=500)
+_METHOD: Final = ":method"
 
 
 def resources(plan: BridgePlan) -> Iterator[BuiltResource]:
     """Build everything that a bridge needs, in no particular order."""
     yield runtime.layer(())
     for service in plan.services:
-        yield listener(service.name, service.listen, overlay=plan.overlay, baseline=plan.baseline)
-        yield table(service.name, tuple(sorted(set(service.allowed_methods))))
-        yield from cluster.bridged(service.name, service.upstream, max_requests=plan.max_requests)
+        yield from _tcp(service) if service.tcp else _http(plan, service)
+
+
+def _http(plan: BridgePlan, service: BridgeService) -> Iterator[BuiltResource]:
+    limits = BridgeLimits(max_concurrent=service.max_concurrent, max_rps=service.max_rps)
+    yield listener(service.name, service.listen, overlay=plan.overlay, baseline=plan.baseline, limits=limits)
+    yield table(
+        service.name, tuple(sorted(set(service.allowed_methods))), bodies=service.bodies, max_rps=service.max_rps
+    )
+    yield from cluster.bridged(service.name, service.upstream, max_requests=service.max_concurrent)
+
+
+def _tcp(service: BridgeService) -> Iterator[BuiltResource]:
+    name = names.bridge_listener(service.name)
+    if not service.tcp_allowed:
+        yield tcp.listener(name, service.listen, [tcp.refusal()], stat_prefix=names.refused(service.name))
+        return
+    upstream = names.bridge_tcp_cluster(service.name)
+    filters = [tcp.at_most(service.max_rps, stat_prefix=name), tcp.proxy(upstream, idle=True)]
+    yield tcp.listener(name, service.listen, filters, clusters=(upstream,))
+    yield from cluster.tcp(upstream, service.upstream, max_connections=service.max_concurrent)
 
 
 @lru_cache(maxsize=1024)
-def listener(service: str, address: Address, *, overlay: str, baseline: str) -> BuiltResource:
+def listener(service: str, address: Address, *, overlay: str, baseline: str, limits: BridgeLimits) -> BuiltResource:
     """Build the listener that a branch calls for one service; which methods may pass stands in its route table."""
     name = names.bridge_listener(service)
     rbac = HttpFilter(name=names.RBAC_FILTER, typed_config=packed(Rbac()))
-    manager = listeners.transparent(name, [rbac])
-    manager.local_reply_config = _explained(service, overlay=overlay, baseline=baseline)
+    # Without a bucket of its own, this one lets everything pass: the route table has it, shared by all routes.
+    rate = HttpFilter(name=names.RATE_FILTER, typed_config=packed(LocalRateLimit(stat_prefix=name)))
+    manager = listeners.transparent(name, [rbac, rate])
+    manager.local_reply_config = refusals.replies(service, overlay=overlay, baseline=baseline, limits=limits)
+    manager.stream_idle_timeout = IDLE
+    manager.access_log = [_log()]
     return listeners.listener(name, manager, address=cluster.socket_address(address))
 
 
 @lru_cache(maxsize=1024)
-def table(service: str, allowed: tuple[str, ...]) -> BuiltResource:
-    """Build a service's route table; `allowed` are the unsafe methods that may pass."""
-    guard = {names.RBAC_FILTER: packed(RbacPerRoute(rbac=_guard(allowed)))}
-    everything = RouteMatch(prefix="/"), RouteMatch(connect_matcher=RouteMatchConnectMatcher())
-    found = [
-        Route(
-            match=match,
-            route=RouteAction(cluster=names.bridge_cluster(service), timeout=listeners.NEVER),
-            typed_per_filter_config=guard,
-        )
-        for match in everything
-    ]
-    return routes.table(names.bridge_listener(service), found)
-
-
-def _guard(allowed: tuple[str, ...]) -> Rbac:
-    """Deny by policies that exclude each other, each with a counter: upgrades, counted methods, every other method."""
-    counted = [method for method in routes.COUNTED_METHODS if method not in allowed]
-    passing = tuple(sorted({*SAFE_METHODS, *allowed, *routes.COUNTED_METHODS}))
-    rest = Permission(not_rule=Permission(header=method_of(passing)))
-    denied = {method: Permission(header=method_of((method,))) for method in counted}
-    denied[names.OTHER] = rest
-    asks = Permission(header=has("upgrade"))
-    plain = Permission(not_rule=asks)
-    policies = {
-        method: Policy(
-            permissions=[Permission(and_rules=PermissionSet(rules=[permission, plain]))], principals=[_ANYBODY]
-        )
-        for method, permission in denied.items()
+def table(service: str, allowed: tuple[str, ...], *, bodies: bool, max_rps: int) -> BuiltResource:
+    """Build a service's route table; `allowed` are the unsafe methods that may pass, each counted."""
+    shared = {
+        names.RBAC_FILTER: packed(refusals.rules(allowed, bodies=bodies)),
+        names.RATE_FILTER: packed(_rate(names.bridge_listener(service), max_rps)),
     }
-    policies[names.UPGRADE] = Policy(permissions=[asks], principals=[_ANYBODY])
-    rules = Rules(action=RbacAction.DENY, policies=dict(sorted(policies.items())))
-    return Rbac(rules=rules, track_per_rule_stats=True)
+    counted = [*sorted({*SAFE_METHODS, *allowed}), names.OTHER]
+    found = [_route(service, method) for method in counted]
+    tunnel = Route(match=RouteMatch(connect_matcher=RouteMatchConnectMatcher()), route=_onward(service))
+    return routes.table(names.bridge_listener(service), [*found, tunnel], shared=shared)
 
 
-def _explained(service: str, *, overlay: str, baseline: str) -> LocalReplyConfig:
-    """Give Envoy's own 403 a body for people; the baseline's own 403s pass as they are."""
-    refused = AccessLogFilter(
-        status_code_filter=StatusCodeFilter(
-            comparison=ComparisonFilter(
-                op=ComparisonFilterOp.EQ,
-                value=RuntimeUInt32(default_value=_FORBIDDEN, runtime_key="microstax.bridge.refused_status"),
-            )
-        )
+def _route(service: str, method: str) -> Route:
+    """Count what passes by method; of OTHER nothing ever should, and a counter that moves would tell."""
+    headers = [] if method == names.OTHER else [method_of((method,))]
+    return Route(
+        match=RouteMatch(prefix="/", headers=headers), route=_onward(service), stat_prefix=names.passed(method)
     )
-    body = {
-        "error": f"The overlay {overlay} may not send %REQ(:METHOD)% to {service} of the baseline {baseline}: it could "
-        "change what production sees.",
-        "service": service,
-        "method": "%REQ(:METHOD)%",
-        "allow": f"To let it pass, write into the overlay's patch.yaml: bridge: {{allow: [{{service: {service}, "
-        "methods: [%REQ(:METHOD)%]}]}",
-    }
-    told = SubstitutionFormatString(json_format=Struct.from_dict(body), content_type="application/json")
-    return LocalReplyConfig(mappers=[ResponseMapper(filter=refused, body_format_override=told)])
+
+
+def _onward(service: str) -> RouteAction:
+    return RouteAction(cluster=names.bridge_cluster(service), timeout=listeners.NEVER)
+
+
+def _rate(stat_prefix: str, max_rps: int) -> LocalRateLimit:
+    always = RuntimeFractionalPercent(default_value=FractionalPercent(numerator=100))
+    return LocalRateLimit(
+        stat_prefix=stat_prefix,
+        token_bucket=TokenBucket(max_tokens=max_rps, tokens_per_fill=max_rps, fill_interval=_SECOND),
+        filter_enabled=always,
+        filter_enforced=always,
+        rate_limited_as_resource_exhausted=True,
+    )
+
+
+def _log() -> AccessLog:
+    """Tell the control plane what was asked for where it was refused; Envoy drops and counts what it cannot send."""
+    common = CommonGrpcAccessLogConfig(
+        log_name=names.CALLS_LOG,
+        grpc_service=GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=names.ADS_CLUSTER)),
+        transport_api_version=ApiVersion.V3,
+        buffer_size_bytes=_LOG_BYTES,
+        buffer_flush_interval=_LOG_EVERY,
+    )
+    config = HttpGrpcAccessLogConfig(common_config=common, additional_request_headers_to_log=[_METHOD])
+    return AccessLog(name="envoy.access_loggers.http_grpc", filter=refusals.loggable(), typed_config=packed(config))

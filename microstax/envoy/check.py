@@ -69,6 +69,8 @@ def _tee(what: str, plan: TeePlan) -> None:
         )
     for service in plan.services:
         where = f"{what}, service {service.name}"
+        if service.tcp and (service.mirrors or service.previews):
+            raise PlanError(f"{where}: connections of a TCP service cannot be mirrored; only HTTP can.")
         _unique(where, "two mirrors are", (f"{mirror.side} of {mirror.overlay}" for mirror in service.mirrors))
         _unique(where, "two previews are for", (preview.overlay for preview in service.previews))
         for mirror in service.mirrors:
@@ -116,7 +118,9 @@ def _methods(where: str, methods: tuple[str, ...], *, empty_is_fine: bool) -> No
 
 def _bridge(what: str, plan: BridgePlan) -> None:
     check_name("overlay", plan.overlay)
-    if plan.max_requests < 1:
-        raise PlanError(f"{what}: a limit of {plan.max_requests} calls lets nothing pass; use 1 or more.")
     for service in plan.services:
-        _methods(f"{what}, service {service.name}", service.allowed_methods, empty_is_fine=True)
+        where = f"{what}, service {service.name}"
+        _methods(where, service.allowed_methods, empty_is_fine=True)
+        for limit, unit in ((service.max_concurrent, "calls"), (service.max_rps, "calls a second")):
+            if limit < 1:
+                raise PlanError(f"{where}: a limit of {limit} {unit} lets nothing pass; use 1 or more.")

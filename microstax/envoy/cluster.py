@@ -196,12 +196,26 @@ def copies(service: str, side: Side, overlay: str) -> BuiltResource:
 
 @lru_cache(maxsize=1024)
 def bridged(service: str, address: Address, *, max_requests: int) -> tuple[BuiltResource, ...]:
-    """Build the cluster of a baseline service as an overlay reaches it: at most `max_requests` calls at a time."""
+    """Build the cluster of a baseline service as an overlay reaches it: at most `max_requests` calls at a time.
+
+    As many may wait for one of the connections: a burst is no reason to refuse calls.
+    """
     strip = HttpFilter(name=names.STRIP_FILTER, typed_config=packed(mutation.strip(restore_forwarded_for=False)))
     cluster = Cluster(
         name=names.bridge_cluster(service),
         connect_timeout=_BRANCH_CONNECT_TIMEOUT,
         circuit_breakers=_limits(connections=max_requests, requests=max_requests, pending=max_requests),
         typed_extension_protocol_options={_OPTIONS: packed(_options(None, [strip]))},
+    )
+    return _placed(cluster, address)
+
+
+@lru_cache(maxsize=4096)
+def tcp(name: str, address: Address, *, max_connections: int = UNLIMITED) -> tuple[BuiltResource, ...]:
+    """Build the cluster of a TCP service: each connection of a client's is one to the service."""
+    cluster = Cluster(
+        name=name,
+        connect_timeout=_CONNECT_TIMEOUT if max_connections == UNLIMITED else _BRANCH_CONNECT_TIMEOUT,
+        circuit_breakers=_limits(connections=max_connections, requests=UNLIMITED, pending=UNLIMITED),
     )
     return _placed(cluster, address)

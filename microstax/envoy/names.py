@@ -64,6 +64,9 @@ SIDE_FILTER: Final = "microstax.side"
 TAP_FILTER: Final = "microstax.tap"
 BUFFER_FILTER: Final = "microstax.buffer"
 RBAC_FILTER: Final = "microstax.rbac"
+RATE_FILTER: Final = "microstax.rate"
+CALLS_LOG: Final = "bridge"
+"""The name of a bridge's access log, by which the control plane knows it."""
 EARLY_EXTENSION: Final = "microstax.early"
 
 UPGRADE: Final = "upgrade"
@@ -77,6 +80,15 @@ SAMPLING: Final = "sampling"
 
 PREVIEW: Final = "preview"
 """How a counter names requests that were led into an overlay instead of the baseline."""
+
+OVERRIDE: Final = "override"
+"""How a counter names requests that ask for another method than their own, by a header or a parameter."""
+
+BODY: Final = "body"
+"""How a counter names safe requests with a body."""
+
+TCP: Final = "tcp"
+"""How a counter names connections to a TCP service."""
 
 OTHER: Final = "other"
 """How a counter names every method without a counter of its own."""
@@ -123,6 +135,21 @@ def preview_cluster(service: str, overlay: str) -> str:
 def bridge_cluster(service: str) -> str:
     """Name the cluster of a baseline service as a bridge reaches it."""
     return f"bridge/{service}"
+
+
+def bridge_tcp_cluster(service: str) -> str:
+    """Name the cluster of a baseline's TCP service as a bridge reaches it."""
+    return f"bridge/{service}/tcp"
+
+
+def passed(method: str) -> str:
+    """Name the counter of a bridge's requests that went on to the baseline (a method, or OTHER)."""
+    return f"passed/{method}"
+
+
+def refused(service: str) -> str:
+    """Name the counters of connections to a TCP service that a bridge refuses."""
+    return f"bridge/{service}/refused"
 
 
 def fraction_key(service: str, side: Side, overlay: str) -> str:

@@ -10,10 +10,11 @@ table and the new shares may arrive in either order: in between a mirror may get
 largest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Final
 
 from envoy_data_plane.envoy.config.core.v3 import RuntimeFractionalPercent
@@ -109,9 +110,10 @@ def unshared(service: TeeService) -> tuple[Mirror, ...]:
     )
 
 
-def table(name: str, routes: list[Route]) -> BuiltResource:
-    """Build a route table of one virtual host."""
-    message = RouteConfiguration(name=name, virtual_hosts=[VirtualHost(name=name, domains=["*"], routes=routes)])
+def table(name: str, routes: list[Route], *, shared: Mapping[str, Any] = MappingProxyType({})) -> BuiltResource:
+    """Build a route table of one virtual host; `shared` is what all routes say to filters, by the filter's name."""
+    host = VirtualHost(name=name, domains=["*"], routes=routes, typed_per_filter_config=dict(shared))
+    message = RouteConfiguration(name=name, virtual_hosts=[host])
     clusters = {route.route.cluster for route in routes if route.route and route.route.cluster}
     clusters |= {policy.cluster for route in routes if route.route for policy in route.route.request_mirror_policies}
     needs = frozenset((CLUSTER_TYPE, cluster) for cluster in clusters)

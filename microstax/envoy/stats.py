@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from microstax.envoy.names import UPGRADE
+from microstax.envoy.bridge_stats import DROPPED, BridgeCounters, read_bridges
+from microstax.envoy.bridge_stats import FILTER as BRIDGE_FILTER
 from microstax.model.exchange import Side
 
 _FILTER: Final = (
@@ -23,10 +24,7 @@ _FILTER: Final = (
     r"|cluster\.baseline/.*\.upstream_rq_pending_failure_eject"
     r"|http\.tee/.*\.(downstream_rq_total|tap\.rq_tapped)"
     r"|http\.copies/.*\.tap\.rq_tapped"
-    r"|vhost\.tee/.*\.route\.(mirrored|skipped)/.*\.upstream_rq_total"
-    r"|cluster\.bridge/.*\.upstream_rq_(total|pending_overflow|active_overflow|active)"
-    r"|http\.bridge/.*\.rbac\.policy\..*\.denied"
-    r"|http\.bridge/.*\.downstream_rq_ws_on_non_ws_route)$"
+    r"|vhost\.tee/.*\.route\.(mirrored|skipped)/.*\.upstream_rq_total" + BRIDGE_FILTER + r")$"
 )
 STATS_PATH: Final = "/stats?" + urlencode({"format": "json", "usedonly": "", "filter": _FILTER})
 """The admin path to GET; `read_counters` takes the JSON that it answers."""
@@ -38,9 +36,6 @@ _ENTERED: Final = re.compile(r"http\.tee/([^/.]+)\.downstream_rq_total")
 _UNREACHED: Final = re.compile(r"cluster\.baseline/([^/.]+)\.upstream_rq_pending_failure_eject")
 _TAPPED: Final = re.compile(r"http\.(?:tee|copies)/([^/.]+)\.tap\.rq_tapped")
 _SKIPPED: Final = re.compile(r"vhost\.tee/([^/.]+)\.route\.skipped/(method/)?([^.]+)\.upstream_rq_total")
-_PASSED: Final = re.compile(r"cluster\.bridge/([^/.]+)\.(\w+)")
-_BLOCKED: Final = re.compile(r"http\.bridge/([^/.]+)\.rbac\.policy\.([^.]+)\.denied")
-_UPGRADES: Final = re.compile(r"http\.bridge/([^/.]+)\.downstream_rq_ws_on_non_ws_route")
 _EMPTY: Final[Mapping[str, int]] = MappingProxyType({})
 _NONE_ROUTED: Final[Mapping[tuple[str, ...], int]] = MappingProxyType({})
 
@@ -108,16 +103,6 @@ class SkippedCounters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BridgeCounters:
-    """A branch's calls of one baseline service; `blocked` by method (and `upgrade`), `overflow` above the limit."""
-
-    passed: int = 0
-    overflow: int = 0
-    blocked: Mapping[str, int] = field(default_factory=lambda: _EMPTY)
-    active: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
     """One reading of one Envoy.
 
@@ -129,6 +114,7 @@ class Counters:
     mirrors: Mapping[MirrorKey, MirrorCounters]
     skipped: Mapping[str, SkippedCounters]
     bridges: Mapping[str, BridgeCounters]
+    log_dropped: int = 0
     tees: Mapping[str, TeeCounters]
 
 
@@ -139,7 +125,8 @@ def read_counters(stats: Mapping[str, Any]) -> Counters:
         uptime_s=values.get("server.uptime", 0),
         mirrors=_mirrors(values),
         skipped=_skipped(values),
-        bridges=_bridges(values),
+        bridges=read_bridges(values),
+        log_dropped=values.get(DROPPED, 0),
         tees=_tees(values),
     )
 
@@ -209,31 +196,4 @@ def _skipped(values: Mapping[str, int]) -> Mapping[str, SkippedCounters]:
             service: SkippedCounters(methods=MappingProxyType(methods.get(service, {})), **reasons.get(service, {}))
             for service in sorted(methods.keys() | reasons.keys())
         }
-    )
-
-
-def _bridges(values: Mapping[str, int]) -> Mapping[str, BridgeCounters]:
-    calls: dict[str, dict[str, int]] = {}
-    blocked: dict[str, Counter[str]] = {}
-    for name, value in values.items():
-        if match := _PASSED.fullmatch(name):
-            calls.setdefault(match[1], {})[match[2]] = value
-        elif match := _BLOCKED.fullmatch(name):
-            blocked.setdefault(match[1], Counter())[match[2]] += value
-        elif match := _UPGRADES.fullmatch(name):
-            blocked.setdefault(match[1], Counter())[UPGRADE] += value
-    return MappingProxyType(
-        {
-            service: _bridge(calls.get(service, {}), blocked.get(service, {}))
-            for service in sorted(calls.keys() | blocked.keys())
-        }
-    )
-
-
-def _bridge(calls: Mapping[str, int], blocked: Mapping[str, int]) -> BridgeCounters:
-    return BridgeCounters(
-        passed=calls.get("upstream_rq_total", 0),
-        overflow=calls.get("upstream_rq_pending_overflow", 0) + calls.get("upstream_rq_active_overflow", 0),
-        active=calls.get("upstream_rq_active", 0),
-        blocked=MappingProxyType({method: count for method, count in blocked.items() if count}),
     )

@@ -8,7 +8,7 @@ from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v
     HttpFilter,
 )
 
-from microstax.envoy import cluster, copies, mutation, names, routes, runtime
+from microstax.envoy import cluster, copies, mutation, names, routes, runtime, tcp
 from microstax.envoy import listener as listeners
 from microstax.envoy.resources import BuiltResource, packed
 from microstax.model.environment import Address
@@ -19,6 +19,9 @@ def resources(plan: TeePlan) -> Iterator[BuiltResource]:
     """Build everything that a tee needs, in no particular order."""
     yield runtime.layer(plan.services, until_ms=plan.mirrors_until_ms)
     for service in plan.services:
+        if service.tcp:
+            yield from _tcp(service)
+            continue
         yield listener(service.name, service.listen)
         yield copies.listener(service.name)
         yield routes.tee_routes(service.name, routes.unshared(service), service.previews, plan.environment_header)
@@ -35,6 +38,15 @@ def listener(service: str, address: Address) -> BuiltResource:
     manager = listeners.transparent(name, [opening, listeners.tap(disabled=True, connection=True), closing])
     manager.upgrade_configs = [HttpConnectionManagerUpgradeConfig(upgrade_type="websocket")]
     return listeners.listener(name, manager, address=cluster.socket_address(address))
+
+
+def _tcp(service: TeeService) -> Iterator[BuiltResource]:
+    """Yield what passes the connections of a TCP service on as they are."""
+    name = names.baseline_cluster(service.name)
+    yield tcp.listener(
+        names.tee_listener(service.name), service.listen, [tcp.proxy(name, idle=False)], clusters=(name,)
+    )
+    yield from cluster.tcp(name, service.upstream)
 
 
 def _timed(service: TeeService) -> tuple[Mirror, ...]:

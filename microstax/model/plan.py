@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from microstax.model.environment import PREVIEW_HEADER, Address
 from microstax.model.exchange import Side
+from microstax.model.overlay import DEFAULT_MAX_CONCURRENT, DEFAULT_MAX_RPS
 from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS, DEFAULT_MAX_BODY
 
 
@@ -39,13 +40,14 @@ class Preview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeeService:
-    """One baseline service behind a tee: listens on `listen`, forwards to `upstream`."""
+    """One baseline service behind a tee: listens on `listen`, forwards to `upstream`; of `tcp` nothing is mirrored."""
 
     name: str
     listen: Address
     upstream: Address
     mirrors: tuple[Mirror, ...] = ()
     previews: tuple[Preview, ...] = ()
+    tcp: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,23 +67,31 @@ class TeePlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeService:
-    """One baseline service as an overlay sees it: safe methods and `allowed_methods` pass, the rest gets 403."""
+    """One baseline service as an overlay sees it: safe methods and `allowed_methods` pass, the rest gets 403.
+
+    A safe request with a body passes only with `bodies`. Of a `tcp` service connections pass only with `tcp_allowed`.
+    At most `max_concurrent` calls (of TCP: connections) are under way, and `max_rps` new ones pass in a second.
+    """
 
     name: str
     listen: Address
     upstream: Address
     allowed_methods: tuple[str, ...] = ()
+    bodies: bool = False
+    tcp: bool = False
+    tcp_allowed: bool = False
+    max_concurrent: int = DEFAULT_MAX_CONCURRENT
+    max_rps: int = DEFAULT_MAX_RPS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgePlan:
-    """Everything one bridge does. `max_requests` limits how many calls of the branch are under way per service."""
+    """Everything one bridge does."""
 
     node_id: str
     overlay: str
     baseline: str
     services: tuple[BridgeService, ...]
-    max_requests: int = 64
 
 
 EnvoyPlan = TeePlan | BridgePlan

@@ -13,8 +13,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.every_envoy]
 
 
 def bridge(lab: Any, upstream: Any, allowed: tuple[str, ...] = (), **options: Any) -> BridgePlan:
-    service = BridgeService(name="pricing", listen=lab.address(), upstream=upstream.address, allowed_methods=allowed)
-    return BridgePlan(node_id="bridge", overlay="next", baseline="production", services=(service,), **options)
+    service = BridgeService(
+        name="pricing", listen=lab.address(), upstream=upstream.address, allowed_methods=allowed, **options
+    )
+    return BridgePlan(node_id="bridge", overlay="next", baseline="production", services=(service,))
 
 
 def port_of(plan: BridgePlan) -> int:
@@ -82,7 +84,7 @@ async def test_a_branch_cannot_overload_what_it_depends_on(lab: Any) -> None:
         return lab.OK
 
     upstream = await lab.backend(slow)
-    plan = bridge(lab, upstream, max_requests=3)
+    plan = bridge(lab, upstream, max_concurrent=3)
     node = await lab.node(plan)
     answers = await asyncio.gather(*(lab.send(port_of(plan), call("GET")) for _ in range(30)))
     statuses = [answer.status for answer in answers]

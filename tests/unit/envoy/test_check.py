@@ -68,9 +68,14 @@ def test_environment_headers(plans: Any, header: str) -> None:
         check(plans.tee(environment_header=header))
 
 
+def test_a_tcp_service_is_mirrored_nowhere(plans: Any) -> None:
+    with pytest.raises(PlanError, match="connections of a TCP service cannot be mirrored"):
+        check(plans.tee(plans.service(plans.mirror(), tcp=True)))
+
+
 def test_bridges(plans: Any) -> None:
     with pytest.raises(PlanError, match="lets nothing pass"):
-        check(plans.bridge(max_requests=0))
+        check(plans.bridge(services=(dataclasses.replace(plans.bridge().services[0], max_rps=0),)))
     service = BridgeService(name="a", listen=plans.at(1), upstream=plans.at(2), allowed_methods=("post",))
     with pytest.raises(PlanError, match="'post' cannot be mirrored or bridged"):
         check(plans.bridge(services=(service,)))
