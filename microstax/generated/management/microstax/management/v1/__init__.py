@@ -4,6 +4,7 @@
 # This file has been @generated
 
 __all__ = (
+    "Accounted",
     "BridgeAllowanceInfo",
     "CreateEnvironmentRequest",
     "CreateOverlayRequest",
@@ -62,6 +63,34 @@ from ....message_pool import default_message_pool
 
 _COMPILER_VERSION = "0.9.0"
 betterproto2.check_compiler_version(_COMPILER_VERSION)
+
+
+@dataclass(eq=False, repr=False)
+class Accounted(betterproto2.Message):
+    """
+    copies of one Envoy of which a worker has told what became of them, of this delta alone
+    """
+
+    node_id: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    overlay: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+
+    service: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+
+    generation: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
+    """
+    as in ServiceDelta
+    """
+
+    by_reading: "dict[int, int]" = betterproto2.field(
+        5, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_INT64, betterproto2.TYPE_INT64)
+    )
+    """
+    by NodeCounters.at_ms of the first reading after they were made; 0: long ago
+    """
+
+
+default_message_pool.register_message("microstax.management.v1", "Accounted", Accounted)
 
 
 @dataclass(eq=False, repr=False)
@@ -148,6 +177,8 @@ class Delta(betterproto2.Message):
     """
     absolute: a sentence for each Envoy that cannot be looked at now
     """
+
+    accounted: "list[Accounted]" = betterproto2.field(10, betterproto2.TYPE_MESSAGE, repeated=True)
 
 
 default_message_pool.register_message("microstax.management.v1", "Delta", Delta)
@@ -485,6 +516,13 @@ class NodeCounters(betterproto2.Message):
     of the Envoy, as it says itself
     """
 
+    traces: "dict[str, int]" = betterproto2.field(
+        6, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_INT64)
+    )
+    """
+    of this delta alone: what came of the Envoy's tap, by model.exchange.Stray and "read"
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "NodeCounters", NodeCounters)
 
@@ -620,6 +658,13 @@ class ServiceDelta(betterproto2.Message):
     kept: "list[bytes]" = betterproto2.field(10, betterproto2.TYPE_BYTES, repeated=True)
     """
     pair records kept whatever they show; stored while there is room (keep_pairs)
+    """
+
+    gaps: "dict[str, int]" = betterproto2.field(
+        11, betterproto2.TYPE_MAP, map_meta=betterproto2.map_meta(betterproto2.TYPE_STRING, betterproto2.TYPE_INT64)
+    )
+    """
+    of this delta alone: not_compared["capture_gap"] by what is missing
     """
 
 
