@@ -15,14 +15,16 @@ TOGETHER = "unit"
 SHARED_SCOPES = {"class", "module", "package"}
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep tests together that share what is expensive to start, unless they say themselves what they belong to."""
+    if item.get_closest_marker("xdist_group") is None and _stays_with_its_file(item):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep tests together that share what is expensive to start, and begin with those that may take longest."""
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None and _stays_with_its_file(item):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    items.sort(key=lambda item: (-_time_limit(item), item.get_closest_marker("e2e") is None))
+    """Begin with the tests that may take longest, where several processes share them."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: (-_time_limit(item), item.get_closest_marker("e2e") is None))
 
 
 def _stays_with_its_file(item: pytest.Item) -> bool:

@@ -2,9 +2,7 @@
 
 import json
 import re
-import socket
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import count
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import Final
 
 import yaml
+
+from microstax.runtime.ports import free_port
 
 ENV_FILE: Final = "env.yaml"
 PATCH_FILE: Final = "patch.yaml"
@@ -56,12 +56,11 @@ def with_python(text: str, python: str) -> str:
 
 
 def free_ports(number: int) -> list[int]:
-    """Return different loopback ports that nobody listens on now; all are held until all are chosen."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Return different loopback ports that nobody listens on now, and that no connection takes by chance."""
+    chosen: set[int] = set()
+    while len(chosen) < number:
+        chosen.add(free_port(chosen))
+    return list(chosen)
 
 
 def _packaged(name: str) -> str:

@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "stage"))
 sys.path.insert(0, str(HERE.parent / "e2e" / "capture"))
 sys.path.insert(0, str(HERE.parent / "component" / "worker"))
 

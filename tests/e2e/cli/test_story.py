@@ -51,8 +51,7 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Catalog)
 @contextmanager
 def watching(microstax: Any, overlay: str) -> Iterator[subprocess.Popen[str]]:
     """Run `env diffs --watch` beside the test."""
-    words = (sys.executable, "-m", "microstax", "--state", str(microstax.state), "env", "diffs", overlay, "--watch")
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with microstax.start("env", "diffs", overlay, "--watch") as process:
         try:
             yield process
         finally:

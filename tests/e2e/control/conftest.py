@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import CommandLine
+from loopback_ports import free_port
 
 from microstax.api import methods
 from microstax.api.address import management_address, socket_path
@@ -48,12 +49,6 @@ class Shop(BaseHTTPRequestHandler):
 
 ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Shop).serve_forever()
 """
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -176,27 +171,20 @@ class Machine:
 
     python: str = sys.executable
 
+    @property
+    def line(self) -> CommandLine:
+        """The command line of this machine."""
+        return CommandLine(self.folder.parent, self.folder, {BINARY_VARIABLE: self.binary})
+
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command line to its end."""
-        with self.start(*words) as process:
-            out, err = process.communicate(timeout=60)
-        return subprocess.CompletedProcess(words, process.returncode, out, err)
+        return self.line(*words)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start the command line."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "microstax", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder.parent,
-            env={**os.environ, "MICROSTAX_STATE": str(self.folder), BINARY_VARIABLE: self.binary},
-        )
+        return self.line.start(*words)
 
-    @staticmethod
-    def free_port() -> int:
-        """Return a port that nobody listens on."""
-        return _free_port()
+    free_port = staticmethod(free_port)
 
     def up(self) -> None:
         """Start the control plane in the background."""

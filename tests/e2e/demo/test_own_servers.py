@@ -10,8 +10,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-
-from microstax.demo.workspace import free_ports
+from loopback_ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -36,7 +35,7 @@ def commands() -> list[list[str]]:
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[list[int]]:
     """Write README.md's files with ports that are free, and start both servers."""
-    chosen = free_ports(3)
+    chosen = [free_port() for _ in range(3)]
     for name in FILES:
         text = block_after(name)
         for written, port in zip(README_PORTS, chosen, strict=True):

@@ -20,6 +20,7 @@ import h2.connection
 import h2.events
 import h2.exceptions
 import pytest
+from loopback_ports import free_port
 
 from microstax.capture.frames import FrameReader
 from microstax.capture.identity import Identities
@@ -35,12 +36,6 @@ from microstax.model.exchange import Exchange
 from microstax.xds import Resource, Snapshot, XdsOptions, XdsServer
 
 PATIENCE = 20
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def loopback(port: int) -> Address:

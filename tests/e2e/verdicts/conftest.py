@@ -1,7 +1,6 @@
 """The demo's shop behind a real Envoy, its users, and overlays of its catalog, with or without a fault."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import ENDS_WITHIN_S, CommandLine
 
 from microstax.api import methods
 from microstax.api.address import management_address
@@ -32,28 +32,18 @@ class Shop:
     """A control plane with the shop as a baseline."""
 
     def __init__(self, home: Path) -> None:
-        self.home, self.state = home, home / "state"
+        self.home = home
+        self.line = CommandLine(home)
         self.workspace: Workspace = write_files(home, sys.executable)
-        self.environ = {**os.environ, "MICROSTAX_STATE": str(self.state)}
-        self.client = Client(management_address(self.state))
+        self.client = Client(management_address(self.line.state))
 
-    def run(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout: float = ENDS_WITHIN_S) -> subprocess.CompletedProcess[str]:
         """Run the command line."""
-        return subprocess.run(
-            [sys.executable, "-m", "microstax", *words],
-            cwd=self.home,
-            env=self.environ,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return self.line(*words, timeout=timeout)
 
     def must(self, *words: str) -> str:
-        """Run a command that has to succeed."""
-        done = self.run(*words)
-        assert done.returncode == 0, f"microstax {' '.join(words)}: {done.returncode}: {done.stderr}{done.stdout}"
-        return done.stdout
+        """Run a command that has to succeed; return its stdout."""
+        return self.line.must(*words)
 
     @contextmanager
     def users(self, *, rate: float, seed: int, clients: int = 8, more: Sequence[str] = ()) -> Iterator["Users"]:
@@ -64,7 +54,7 @@ class Shop:
             f"--clients={clients}",
             *(f"--more={one}" for one in more),
         ]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=self.environ)
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=self.line.environ)
         users = Users(process)
         try:
             yield users

@@ -11,8 +11,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-
-from microstax.demo.workspace import free_ports
+from loopback_ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -25,7 +24,7 @@ def port(shop: Any) -> Iterator[int]:
     found = re.search(r"^`server.py`\n\n```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert found
     (shop.home / "server.py").write_text(found[1], encoding="utf-8")
-    own, listening = free_ports(2)
+    own, listening = free_port(), free_port()
     environment = {"services": [{"name": "users", "url": f"http://127.0.0.1:{own}", "port": listening}]}
     (shop.home / "mine.yaml").write_text(json.dumps(environment), encoding="utf-8")
     with subprocess.Popen([sys.executable, str(shop.home / "server.py"), str(own), "1"]) as server:

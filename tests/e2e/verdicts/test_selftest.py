@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -45,8 +43,7 @@ def test_without_traffic_it_says_what_it_waits_for_and_leaves_nothing(shop: Any)
 @pytest.mark.parametrize(("number", "moment_s"), [(signal.SIGINT, 0.0), (signal.SIGTERM, 4.0)])
 def test_an_interrupted_selftest_takes_its_overlay_away(shop: Any, number: signal.Signals, moment_s: float) -> None:
     """Whether it is just being made, or waits for traffic."""
-    words = [sys.executable, "-m", "microstax", "selftest", "production", "--service", "catalog", "--wait", "60s"]
-    with subprocess.Popen(words, env=shop.environ, cwd=shop.home, stderr=subprocess.PIPE, text=True) as process:
+    with shop.line.start("selftest", "production", "--service", "catalog", "--wait", "60s") as process:
         while not overlays(shop):
             assert process.poll() is None
             time.sleep(0.1)
