@@ -79,7 +79,7 @@ def listener(service: str, address: Address, *, overlay: str, baseline: str, lim
     manager = listeners.transparent(name, [rbac, rate])
     manager.local_reply_config = refusals.replies(service, overlay=overlay, baseline=baseline, limits=limits)
     manager.stream_idle_timeout = IDLE
-    manager.access_log = [_log()]
+    manager.access_log = [_log(service)]
     return listeners.listener(name, manager, address=cluster.socket_address(address))
 
 
@@ -119,10 +119,10 @@ def _rate(stat_prefix: str, max_rps: int) -> LocalRateLimit:
     )
 
 
-def _log() -> AccessLog:
+def _log(service: str) -> AccessLog:
     """Tell the control plane what was asked for where it was refused; Envoy drops and counts what it cannot send."""
     common = CommonGrpcAccessLogConfig(
-        log_name=names.CALLS_LOG,
+        log_name=names.calls_log(service),
         grpc_service=GrpcService(envoy_grpc=GrpcServiceEnvoyGrpc(cluster_name=names.ADS_CLUSTER)),
         transport_api_version=ApiVersion.V3,
         buffer_size_bytes=_LOG_BYTES,

@@ -65,8 +65,6 @@ TAP_FILTER: Final = "microstax.tap"
 BUFFER_FILTER: Final = "microstax.buffer"
 RBAC_FILTER: Final = "microstax.rbac"
 RATE_FILTER: Final = "microstax.rate"
-CALLS_LOG: Final = "bridge"
-"""The name of a bridge's access log, by which the control plane knows it."""
 EARLY_EXTENSION: Final = "microstax.early"
 
 UPGRADE: Final = "upgrade"
@@ -145,6 +143,16 @@ def bridge_tcp_cluster(service: str) -> str:
 def passed(method: str) -> str:
     """Name the counter of a bridge's requests that went on to the baseline (a method, or OTHER)."""
     return f"passed/{method}"
+
+
+def calls_log(service: str) -> str:
+    """Name the log of a service's calls that a bridge refused."""
+    return f"bridge/{service}"
+
+
+def logged_service(log_name: str) -> str:
+    """Return the service of a log that `calls_log` named; empty for any other."""
+    return log_name.removeprefix("bridge/") if log_name.startswith("bridge/") else ""
 
 
 def refused(service: str) -> str:

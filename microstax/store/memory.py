@@ -38,6 +38,7 @@ class MemoryStore:
     _counters: dict[tuple[str, str, str], int] = field(default_factory=dict)
     _pairs: dict[tuple[str, str], tuple[int, ExamplePair]] = field(default_factory=dict)
     _kept: set[tuple[str, str]] = field(default_factory=set)
+    _refused: dict[tuple[str, int], str] = field(default_factory=dict)
     _secrets: dict[str, bytes] = field(default_factory=dict)
     _numbers: int = 0
     _rules: int = 0
@@ -118,6 +119,16 @@ class MemoryStore:
             self._kept.discard((overlay, pair_id))
         return len(gone)
 
+    async def note_refused(self, overlay: str, generation: int, body: str) -> None:
+        """Keep the list of refused calls."""
+        self._writable()
+        if self._current(overlay, generation):
+            self._refused[overlay, generation] = body
+
+    async def refused(self, overlay: str, generation: int) -> str:
+        """Return the list of refused calls."""
+        return self._refused.get((overlay, generation), "")
+
     async def forget_node(self, node: str) -> None:
         """Drop a node's counters."""
         self._writable()
@@ -176,6 +187,7 @@ class MemoryStore:
         return [Grown(reading.node, tally, grown) for tally in current]
 
     def _drop_results(self, overlay: str) -> None:
+        self._refused = {key: value for key, value in self._refused.items() if key[0] != overlay}
         self._pairs = {key: value for key, value in self._pairs.items() if key[0] != overlay}
         self._kept = {key for key in self._kept if key[0] != overlay}
         self._aggregates = {key: value for key, value in self._aggregates.items() if key[0] != overlay}

@@ -211,6 +211,15 @@ class Store(Protocol):
     async def prune_pairs(self, overlay: str, limits: PairLimits, *, now_ms: int, referenced: Collection[str]) -> int:
         """Delete what `evicted` names; return how many pairs went."""
 
+    async def note_refused(self, overlay: str, generation: int, body: str) -> None:
+        """Remember which calls of an overlay were refused, in place of what was remembered before.
+
+        Nothing is done where the overlay or the generation is not there any more.
+        """
+
+    async def refused(self, overlay: str, generation: int) -> str:
+        """Return what `note_refused` was given last for this generation, empty where it was given nothing."""
+
     async def forget_node(self, node: str) -> None:
         """Forget the counters of an Envoy that is gone for good."""
 

@@ -80,12 +80,26 @@ def prune(db: sqlite3.Connection, overlay: str, limits: PairLimits, *, now_ms: i
     return len(gone)
 
 
+def note_refused(db: sqlite3.Connection, overlay: str, generation: int, body: str) -> None:
+    """Write a generation's list of refused calls, if it is there."""
+    if _current(db, overlay, generation):
+        db.execute("INSERT OR REPLACE INTO refused VALUES (?, ?, ?)", (overlay, generation, body))
+
+
+def refused(db: sqlite3.Connection, overlay: str, generation: int) -> str:
+    """Return a generation's list of refused calls."""
+    query = "SELECT body FROM refused WHERE overlay = ? AND generation = ?"
+    row = db.execute(query, (overlay, generation)).fetchone()
+    return str(row[0]) if row else ""
+
+
 def drop(db: sqlite3.Connection, overlay: str) -> None:
     """Delete all results of an overlay."""
     for statement in (
         "DELETE FROM aggregate WHERE overlay = ?",
         "DELETE FROM tally WHERE overlay = ?",
         "DELETE FROM pair WHERE overlay = ?",
+        "DELETE FROM refused WHERE overlay = ?",
     ):
         db.execute(statement, (overlay,))
 

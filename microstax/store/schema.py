@@ -42,7 +42,13 @@ CREATE TABLE secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 _KEPT: Final = "ALTER TABLE pair ADD COLUMN kept INTEGER NOT NULL DEFAULT 0;"
 _EXPIRING: Final = "ALTER TABLE shadow ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0;"
 
-STEPS: Final[tuple[str, ...]] = (_FIRST, _KEPT, _EXPIRING)
+_REFUSED: Final = """
+CREATE TABLE refused (
+    overlay TEXT PRIMARY KEY REFERENCES overlay ON DELETE CASCADE, generation INTEGER NOT NULL,
+    body TEXT NOT NULL) STRICT;
+"""
+
+STEPS: Final[tuple[str, ...]] = (_FIRST, _KEPT, _EXPIRING, _REFUSED)
 VERSION: Final = len(STEPS)
 
 

@@ -89,6 +89,14 @@ class SqliteStore:
         """Delete what is over the limits."""
         return await self._transact(lambda db: results.prune(db, overlay, limits, now_ms=now_ms, referenced=referenced))
 
+    async def note_refused(self, overlay: str, generation: int, body: str) -> None:
+        """Write the list of refused calls."""
+        await self._transact(lambda db: results.note_refused(db, overlay, generation, body))
+
+    async def refused(self, overlay: str, generation: int) -> str:
+        """Read the list of refused calls."""
+        return await self._read(lambda db: results.refused(db, overlay, generation))
+
     async def forget_node(self, node: str) -> None:
         """Delete a node's counters."""
         await self._transact(lambda db: db.execute("DELETE FROM counter WHERE node = ?", (node,)))

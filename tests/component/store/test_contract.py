@@ -260,6 +260,21 @@ async def test_pruning_leaves_kept_pairs_alone_while_it_is_told_to(store: Store)
     assert await store.pair("branch", "p1") is not None
 
 
+async def test_refused_calls_belong_to_a_generation_and_go_with_it(store: Store) -> None:
+    await store.note_refused("branch", 1, "nobody's")
+    await shadowed(store)
+    assert await store.refused("branch", 1) == ""
+    await store.note_refused("branch", 1, "first")
+    await store.note_refused("branch", 1, "second")
+    await store.note_refused("branch", 2, "too early")
+    assert (await store.refused("branch", 1), await store.refused("branch", 2)) == ("second", "")
+    await store.commit(PutShadow(shadow(generation=2)))
+    assert (await store.refused("branch", 1), await store.refused("branch", 2)) == ("", "")
+    await store.note_refused("branch", 2, "third")
+    await store.commit(DropOverlay("branch"))
+    assert await store.refused("branch", 2) == ""
+
+
 async def test_a_rule_id_is_never_given_twice(store: Store) -> None:
     first = await store.next_rule_id()
     await store.commit(PutRule(RuleRecord(id=first)))
