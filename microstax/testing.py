@@ -190,6 +190,7 @@ class ScriptedTap:
         self.path = path
         self.address = f"unix:{path}"
         self.stats = b'{"stats": []}'
+        self.memory_bytes = 0
         self.polls: list[dict[str, object]] = []
         self._steps: deque[TapStep] = deque()
         self._runner: web.AppRunner | None = None
@@ -206,7 +207,9 @@ class ScriptedTap:
     async def start(self) -> None:
         """Listen; also again after `stop`, as an Envoy that was restarted."""
         application = web.Application()
-        application.add_routes([web.post("/tap", self._tap), web.get("/stats", self._stats)])
+        application.add_routes(
+            [web.post("/tap", self._tap), web.get("/stats", self._stats), web.get("/memory", self._memory)]
+        )
         self._runner = web.AppRunner(application, shutdown_timeout=0.05)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self.path)).start()
@@ -272,6 +275,9 @@ class ScriptedTap:
         with suppress(ConnectionResetError):  # the client gave up
             await step.body(request, response)
         return response
+
+    async def _memory(self, _: web.Request) -> web.Response:
+        return web.json_response({"total_physical_bytes": str(self.memory_bytes)})
 
     async def _stats(self, _: web.Request) -> web.Response:
         return web.Response(body=self.stats, content_type="application/json")

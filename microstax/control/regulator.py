@@ -43,7 +43,7 @@ class _Worker:
 
     burden: Burden = field(default_factory=Burden)
     sequence: int = 0
-    done: int = 0
+    done: int | None = None
     since_ms: int = 0
 
 
@@ -62,8 +62,10 @@ class Regulator:
         worker = self._workers.setdefault(delta.worker_id, _Worker())
         if delta.sequence > worker.sequence:
             worker.sequence = delta.sequence
-            worker.done += sum(one.paired + sum(one.not_compared.values()) for one in delta.services)
-        fresh = [one for one in delta.counters if self._is_newer(one, delta)]
+            worker.done = (worker.done or 0) + sum(
+                one.paired + sum(one.not_compared.values()) for one in delta.services
+            )
+        fresh = [one for one in (delta.measured or delta.counters) if self._is_newer(one, delta)]
         if not fresh:
             return
         arrived = 0
@@ -72,7 +74,7 @@ class Regulator:
             before = self._counted.get(one.node_id)
             arrived += max(0, counted.copies - before.copies) if before else 0
             self._counted[one.node_id] = counted
-        self._note_burden(worker, delta, arrived)
+        self._note_burden(worker, delta, arrived, max(self._counted[one.node_id].at_ms for one in fresh))
         nodes = {one.node_id for one in fresh}
         for shadow in self._plane.state.shadows.values():
             record = self._plane.state.overlays[shadow.overlay]
@@ -115,17 +117,17 @@ class Regulator:
         before = self._counted.get(counters.node_id)
         return before is None or (counters.at_ms or delta.at_ms) > before.at_ms
 
-    def _note_burden(self, worker: _Worker, delta: Delta, arrived: int) -> None:
-        elapsed_ms = delta.at_ms - worker.since_ms
+    def _note_burden(self, worker: _Worker, delta: Delta, arrived: int, at_ms: int) -> None:
+        elapsed_ms = at_ms - worker.since_ms
         seconds = max(elapsed_ms, budget.MIN_WINDOW_MS) / 1000
         worker.burden = Burden(
             lag_ms=delta.lag_ms,
             arriving_rps=arrived / seconds,
-            done_rps=worker.done / seconds,
+            done_rps=None if worker.done is None else worker.done / seconds,
             memory_bytes=delta.memory_bytes,
             memory_limit=self._worker_memory,
         )
-        worker.done, worker.since_ms = 0, delta.at_ms
+        worker.done, worker.since_ms = None, at_ms
 
     def _hold(self, shadow: ShadowRecord, burden: Burden) -> None:
         current = {(one.overlay, one.generation) for one in self._plane.state.shadows.values()}

@@ -53,12 +53,13 @@ class Reading:
 class Burden:
     """What a worker carries: how far it is behind, how many requests a second it gets and disposes of, its memory.
 
-    `memory_limit` is what the guard allows it; 0: no limit. The rates are of all its services together.
+    `memory_limit` is what the guard allows it; 0: no limit. The rates are of all its services together, and `done_rps`
+    is None where it is not known.
     """
 
     lag_ms: int = 0
     arriving_rps: float = 0.0
-    done_rps: float = 0.0
+    done_rps: float | None = None
     memory_bytes: int = 0
     memory_limit: int = 0
 
@@ -136,8 +137,8 @@ def _of_lag(before: Reading, now: Reading, burden: Burden) -> Sign | None:
     if burden.lag_ms <= SOFT_LAG_MS:
         return None
     rate = (now.copies - before.copies) / _seconds(before, now)
-    ratio = burden.done_rps / burden.arriving_rps if burden.arriving_rps else 1.0
-    is_catching_up = burden.done_rps > 0 and ratio > 1 / _MOST_FACTOR
+    ratio = 1.0 if burden.done_rps is None else burden.done_rps / max(burden.arriving_rps, 1.0)
+    is_catching_up = ratio > 1 / _MOST_FACTOR
     return Sign(
         factor=1.0 if is_catching_up else _factor(0.5 * ratio),
         knee=None if is_catching_up else rate * min(ratio, 1.0),

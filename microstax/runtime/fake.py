@@ -14,7 +14,8 @@ class FakeRuntime:
     """Keeps the specs it is told to run. They are ready at once, unless a test says otherwise.
 
     `found` are the processes of an earlier control plane; `refused` maps a key to the error that `start` raises;
-    `unhealthy` maps a key to the message of a process that never gets ready. `calls` has every change in order, as
+    `unhealthy` maps a key to the message of a process that never gets ready; `resident` says how many bytes a process
+    holds. `calls` has every change in order, as
     (`start` | `stop` | `detach`, key as text).
     """
 
@@ -22,6 +23,7 @@ class FakeRuntime:
         self.specs: dict[ProcessKey, ProcessSpec] = {}
         self.refused: dict[ProcessKey, Exception] = {}
         self.unhealthy: dict[ProcessKey, str] = {}
+        self.resident: dict[ProcessKey, int] = {}
         self.calls: list[tuple[str, str]] = []
         self.found = set(found)
         self._folder = folder
@@ -84,6 +86,10 @@ class FakeRuntime:
     def statuses(self, group: str | None = None) -> dict[ProcessKey, ServiceStatus]:
         """Return all statuses (of one group)."""
         return {key: status for key, status in sorted(self._statuses.items()) if group in (None, key.group)}
+
+    def memory(self, key: ProcessKey) -> int | None:
+        """Return what a test says that a process holds."""
+        return self.resident.get(key)
 
     async def stop(self, key: ProcessKey) -> None:
         """Forget a process."""

@@ -16,7 +16,7 @@ from microstax.runtime import logs, ports
 from microstax.runtime.background import Background
 from microstax.runtime.marker import check_key, marked_processes, spec_digest
 from microstax.runtime.port import ProcessKey, ProcessRole, ProcessSpec, StatusListener
-from microstax.runtime.procfs import is_alive
+from microstax.runtime.procfs import is_alive, resident_bytes
 from microstax.runtime.records import Leader, Records
 from microstax.runtime.supervisor import Supervisor
 from microstax.runtime.termination import all_members, members_of, terminate
@@ -91,6 +91,12 @@ class LocalRuntime:
     def statuses(self, group: str | None = None) -> dict[ProcessKey, ServiceStatus]:
         """Return the status of all wanted processes (of one group)."""
         return {key: one.status for key, one in sorted(self._wanted.items()) if group in (None, key.group)}
+
+    def memory(self, key: ProcessKey) -> int | None:
+        """Return how many bytes a process holds now, or None if it does not run."""
+        supervisor = self._wanted.get(key)
+        pid = supervisor.status.pid if supervisor else None
+        return resident_bytes(pid) if pid else None
 
     async def stop(self, key: ProcessKey) -> None:
         """Stop a process and everything it started. Idempotent."""

@@ -79,6 +79,9 @@ class Runtime(Protocol):
     def statuses(self, group: str | None = None) -> dict[ProcessKey, ServiceStatus]:
         """Return the status of all wanted processes (of one group)."""
 
+    def memory(self, key: ProcessKey) -> int | None:
+        """Return how many bytes a process holds now (resident), or None where that is not known here. Takes no time."""
+
     async def stop(self, key: ProcessKey) -> None:
         """Stop a process and everything it started: SIGTERM, then SIGKILL after its stop_timeout_s. Idempotent."""
 

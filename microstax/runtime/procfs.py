@@ -10,6 +10,9 @@ _STATE, _SESSION, _START = 0, 3, 19
 """Fields of /proc/PID/stat, counted from the one after the command's name."""
 _DEAD: Final = ("Z", "X", "x")
 PROC: Final = Path("/proc")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_RESIDENT: Final = 1
+"""The field of /proc/PID/statm that has the pages in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,15 @@ def is_alive(identity: ProcessIdentity) -> bool:
     """Tell whether this very process still runs (a zombie does not)."""
     info = process_info(identity.pid)
     return info is not None and info.identity == identity and info.alive
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Return how much memory a process holds, in bytes, or None if there is no such process. A microsecond's work."""
+    try:
+        pages = (PROC / str(pid) / "statm").read_bytes().split()[_RESIDENT]
+    except (OSError, IndexError):
+        return None
+    return int(pages) * _PAGE_BYTES
 
 
 def process_ids() -> Iterator[int]:

@@ -138,6 +138,11 @@ class Ledger:
         self._watched = dict(watched or {})
         return delta
 
+    @property
+    def newest_counters(self) -> list[NodeCounters]:
+        """The counters that the next delta will tell."""
+        return list(self._counters.values())
+
     def is_news(self, watched: Generations) -> bool:
         """Tell whether other taps are attached, or for others, than the last delta said."""
         return watched != self._watched

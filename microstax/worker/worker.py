@@ -18,6 +18,7 @@ from microstax.generated.management.microstax.management.v1 import (
     TargetList,
     WatchTargetsRequest,
 )
+from microstax.runtime.procfs import resident_bytes
 from microstax.worker.admin import AdminError
 from microstax.worker.ledger import Generations, Ledger
 from microstax.worker.node import BRIDGE, Node
@@ -28,10 +29,13 @@ FLUSH_S: Final = 0.5
 GLANCE_S: Final = 0.03
 """How often to look whether a tap was attached: somebody waits for that."""
 HEARTBEAT_S: Final = 5.0
+BUSY_HEARTBEAT_S: Final = 1.0
+"""While an Envoy is watched: a worker that says nothing for some seconds stops the mirroring."""
 LAST_POLLS_S: Final = 2.5
 LAST_WORD_S: Final = 1.5
 """Both together stay below the five seconds after which a runtime kills."""
 _FIRST_PAUSE_S: Final = 0.1
+_MOST_PAUSE_S: Final = 1.0
 _LAST_PAUSE_S: Final = 2.0
 _log: Final = logging.getLogger("microstax.worker")
 _CONTROL: Final = "control plane"
@@ -161,8 +165,8 @@ class Worker:
         beat = time.monotonic()
         while True:
             await self._pause()
-            force = time.monotonic() - beat >= HEARTBEAT_S
-            self._cut(force=force)
+            rest_s = time.monotonic() - beat
+            self._cut(force=rest_s >= (BUSY_HEARTBEAT_S if self._nodes else HEARTBEAT_S))
             if self._unsent is not None:
                 await self._submit()
                 beat = time.monotonic()
@@ -183,15 +187,33 @@ class Worker:
     def _cut(self, *, force: bool = False) -> None:
         """Make the next delta, unless one is on its way: then results keep merging into the one after it."""
         if self._unsent is None:
-            now_us = time.time_ns() // 1000
-            lag_us = max((running.node.lag_us(now_us) for running in self._nodes.values()), default=0)
             self._unsent = self.ledger.cut(
-                at_ms=now_us // 1000,
-                lag_ms=lag_us // 1000,
+                at_ms=time.time_ns() // 1_000_000,
+                lag_ms=self._lag_ms(),
                 pending=self._pending(),
                 watched=self._watched(),
                 force=force,
             )
+            if self._unsent is not None:
+                self._measure(self._unsent)
+
+    def _measure(self, delta: Delta, *, again: bool = False) -> None:
+        """Say in a delta how this process and the Envoys are now.
+
+        Also in one that is sent `again`: what cannot be stored for want of room is still what shares and limits go by.
+        """
+        delta.lag_ms, delta.memory_bytes = self._lag_ms(), resident_bytes(os.getpid()) or 0
+        problems = (running.node.problem for _, running in sorted(self._nodes.items()))
+        delta.problems = [problem for problem in problems if problem]
+        if again:
+            delta.measured = self.ledger.newest_counters
+        for one in (*delta.counters, *delta.measured):
+            running = self._nodes.get(one.node_id)
+            one.memory_bytes = running.node.memory_bytes if running is not None else 0
+
+    def _lag_ms(self) -> int:
+        now_us = time.time_ns() // 1000
+        return max((running.node.lag_us(now_us) for running in self._nodes.values()), default=0) // 1000
 
     def _pending(self) -> dict[Place, int]:
         pending: Counter[Place] = Counter()
@@ -213,7 +235,8 @@ class Worker:
                     return
                 self.notices.problem(_CONTROL, error.message, kind=type(error).__name__)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, _LAST_PAUSE_S)
+                pause = min(pause * 2, _MOST_PAUSE_S if self._nodes else _LAST_PAUSE_S)
+                self._measure(self._unsent, again=True)
             else:
                 self._unsent = None
                 self.notices.resolved(_CONTROL, "the control plane is reached again")

@@ -180,6 +180,11 @@ class Delta(betterproto2.Message):
 
     accounted: "list[Accounted]" = betterproto2.field(10, betterproto2.TYPE_MESSAGE, repeated=True)
 
+    measured: "list[NodeCounters]" = betterproto2.field(11, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    of a delta that is sent again: newer counters, to measure by and not to count
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "Delta", Delta)
 
