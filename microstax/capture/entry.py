@@ -5,7 +5,7 @@ from typing import Final
 
 from microstax.capture.asked import Asked
 from microstax.capture.terms import Key
-from microstax.model.exchange import Exchange, NotCompared, Triple
+from microstax.model.exchange import Exchange, Gap, NotCompared, Triple
 
 _EXCHANGE_BYTES: Final = 2_048
 """What an exchange costs beside its bodies, roughly."""
@@ -51,6 +51,13 @@ class Entry:
     def is_over(self) -> bool:
         """Tell whether nothing more is waited for."""
         return not self.open and bool(self.halves) and self.has_baseline
+
+    @property
+    def gap(self) -> Gap:
+        """What is missing of a request that nothing else explains."""
+        if self.baseline_lost is not None:
+            return Gap.UNANSWERED
+        return Gap.BASELINE_MISSING if self.baseline is None else Gap.COPY_MISSING
 
     def triple(self, key: Key, overlay: str) -> Triple | None:
         """Return what is known of one overlay's share, None where baseline or branch is missing."""

@@ -20,7 +20,7 @@ from microstax.capture.expectations import Expectations
 from microstax.capture.reasons import are_one_request, branch_of, is_answer, why_no_baseline
 from microstax.capture.tap_trace import Unusable
 from microstax.capture.terms import Command, Expected, Key, Limits, Lost, Paired, Place
-from microstax.model.exchange import Exchange, NotCompared, Side
+from microstax.model.exchange import Exchange, Gap, NotCompared, Side
 from microstax.model.shadow import ControlMode
 
 
@@ -29,7 +29,7 @@ class Pairer:
     """See the module. `late` and `repeated` count traces that came after, or again.
 
     `unexplained` counts baselines that stayed alone where several overlays could have had a copy; `mismatched` those
-    that a copy's window named although they are other requests, which must not happen.
+    that a copy's window named although they are other requests (Gap.MISMATCHED).
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -201,14 +201,26 @@ class Pairer:
             return
         if not are_one_request(triple.baseline.request, triple.branch.request):
             self.mismatched += 1
-            self._lose(key, entry, overlay, NotCompared.CAPTURE_GAP, commands)
+            self._lose(key, entry, overlay, NotCompared.CAPTURE_GAP, commands, gap=Gap.MISMATCHED)
             return
         self._done(key, entry, overlay)
         commands.append(Paired(triple, entry.asked))
 
-    def _lose(self, key: Key, entry: Entry, overlay: str, reason: NotCompared, commands: list[Command]) -> None:
+    def _lose(
+        self,
+        key: Key,
+        entry: Entry,
+        overlay: str,
+        reason: NotCompared,
+        commands: list[Command],
+        *,
+        gap: Gap | None = None,
+    ) -> None:
+        """Tell of a request that is no pair, and of a capture gap, what is missing."""
+        if reason is NotCompared.CAPTURE_GAP and gap is None:
+            gap = entry.gap
         self._done(key, entry, overlay)
-        commands.append(Lost(key[0], overlay, reason, entry.baseline, entry.started_us))
+        commands.append(Lost(key[0], overlay, reason, entry.baseline, entry.started_us, gap))
 
     def _done(self, key: Key, entry: Entry, overlay: str) -> None:
         entry.halves[overlay].done = True

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from microstax.capture.asked import Asked
-from microstax.model.exchange import Exchange, NotCompared, Triple
+from microstax.model.exchange import Exchange, Gap, NotCompared, Triple
 from microstax.model.shadow import DEFAULT_BRANCH_TIMEOUT_MS, ControlMode
 
 SECOND: Final = 1_000_000
@@ -55,7 +55,7 @@ class Paired:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A mirrored request of which a side is missing.
+    """A mirrored request of which a side is missing; of a capture gap, `gap` says which.
 
     `baseline` is its baseline and `started_us` when it was seen (Unix microseconds), both where they are known.
     """
@@ -65,6 +65,7 @@ class Lost:
     reason: NotCompared
     baseline: Exchange | None = None
     started_us: int | None = None
+    gap: Gap | None = None
 
 
 Command = Paired | Lost

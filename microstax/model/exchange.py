@@ -91,3 +91,29 @@ class NotCompared(StrEnum):
     TRUNCATED = "truncated"
     UNDECODABLE = "undecodable"
     PENDING = "pending"
+
+
+class Gap(StrEnum):
+    """What is missing of a mirrored request that is a `capture_gap`."""
+
+    UNSEEN = "unseen"
+    """No trace of it came at all: it ended between two polls, or the worker that had it was killed."""
+    COPY_MISSING = "copy_missing"
+    BASELINE_MISSING = "baseline_missing"
+    UNANSWERED = "unanswered"
+    """The client hung up, or the baseline broke off, before there was an answer to compare with."""
+    MISMATCHED = "mismatched"
+    """The halves that were found for each other are two different requests, which must not happen."""
+
+
+class Stray(StrEnum):
+    """Traces that an account has no place for. They may belong to requests that are in it for another reason."""
+
+    UNDECODABLE = "undecodable"
+    UNMATCHED = "unmatched"
+    """A baseline of a service of which nothing is known yet, and no copy of it came."""
+    UNEXPLAINED = "unexplained"
+    """A baseline without a copy where several overlays might have had one, counted for each of them."""
+    LATE = "late"
+    """What it belongs to had been told already."""
+    REPEATED = "repeated"

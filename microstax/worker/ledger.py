@@ -4,18 +4,21 @@ Grows with what there is to tell (services, endpoints, discrepancies), not with 
 plane is away, results keep merging into the next delta.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from microstax.capture import Command, Lost, Paired
 from microstax.diff.aggregate import ServiceAggregate, Sides
 from microstax.generated.management.microstax.management.v1 import (
+    Accounted,
     Delta,
     NodeCounters,
     ServiceDelta,
     Watched,
 )
 from microstax.model.exchange import NotCompared, Triple
+from microstax.worker.ages import Ages
 from microstax.worker.results import Recheck, Results
 from microstax.worker.sites import Place
 
@@ -33,6 +36,7 @@ class Ledger:
     _results: dict[Place, Results] = field(default_factory=dict)
     _older: dict[Place, Results] = field(default_factory=dict)
     _counters: dict[str, NodeCounters] = field(default_factory=dict)
+    _ages: dict[str, Ages] = field(default_factory=dict)
     _pending: dict[Place, int] = field(default_factory=dict)
     _to_keep: dict[Place, int] = field(default_factory=dict)
     _watched: Generations = field(default_factory=dict)
@@ -63,19 +67,21 @@ class Ledger:
             for held in (self._results, self._older)
         )
 
-    def take(self, command: Command, *, at_ms: int) -> None:
-        """Compare what was paired, or count what was lost; `at_ms` is now, in Unix milliseconds."""
+    def take(self, command: Command, *, at_ms: int, node_id: str = "") -> None:
+        """Compare what was paired, or count what was lost, of an Envoy; `at_ms` is now, in Unix milliseconds."""
         match command:
             case Paired(triple):
-                self.add(triple, None, at_ms=at_ms)
+                self.add(triple, None, at_ms=at_ms, node_id=node_id)
             case Lost():
-                self._lose(command)
+                self._lose(command, node_id)
 
     def differences(self, triple: Triple) -> Sides | None:
         """Compare and count nothing; None where the triple is not a pair as a whole."""
         return self._of(triple.overlay, triple.service, triple.baseline.started_us).aggregate.differences(triple)
 
-    def add(self, triple: Triple, sides: Sides | None, *, at_ms: int, recheck: Recheck | None = None) -> None:
+    def add(
+        self, triple: Triple, sides: Sides | None, *, at_ms: int, recheck: Recheck | None = None, node_id: str = ""
+    ) -> None:
         """Count a triple, with the differences `sides` where they are known already.
 
         `recheck` is what became of it if it was to be asked again.
@@ -89,17 +95,42 @@ class Ledger:
             self._to_keep[place] -= 1
         if recheck is not None:
             results.note_recheck(recheck)
+        self._age(node_id, place, results.generation, triple.baseline.started_us)
 
-    def give_up(self, command: Command) -> None:
+    def give_up(self, command: Command, *, node_id: str = "") -> None:
         """Count what `take` failed on, so that the sums still hold."""
         if isinstance(command, Paired):
             triple = command.triple
             results = self._of(triple.overlay, triple.service, triple.baseline.started_us)
             results.count(NotCompared.UNDECODABLE)
+            self._age(node_id, (triple.overlay, triple.service), results.generation, triple.baseline.started_us)
 
-    def count(self, node_id: str, *, epoch: str, counters: Mapping[str, int], at_ms: int = 0) -> None:
-        """Keep the newest reading of an Envoy's counters, made at `at_ms`, for the next delta."""
-        self._counters[node_id] = NodeCounters(node_id=node_id, epoch=epoch, counters=dict(counters), at_ms=at_ms)
+    def count(
+        self,
+        node_id: str,
+        *,
+        epoch: str,
+        counters: Mapping[str, int],
+        at_ms: int = 0,
+        traces: Mapping[str, int] | None = None,
+        memory_bytes: int = 0,
+    ) -> None:
+        """Keep the newest reading of an Envoy's counters, made at `at_ms`, for the next delta.
+
+        `traces` is what came of its tap since the last reading, `memory_bytes` what it takes itself.
+        """
+        before = self._counters.get(node_id)
+        since = Counter(before.traces if before is not None else {})
+        since.update(traces or {})
+        self._counters[node_id] = NodeCounters(
+            node_id=node_id,
+            epoch=epoch,
+            counters=dict(counters),
+            at_ms=at_ms,
+            traces=dict(since),
+            memory_bytes=memory_bytes,
+        )
+        self._ages.setdefault(node_id, Ages()).read(at_ms)
 
     def cut(
         self,
@@ -130,6 +161,7 @@ class Ledger:
                 *(self._service(self._results, place, pending.get(place, 0)) for place in sorted({*told, *changed})),
             ],
             counters=list(self._counters.values()),
+            accounted=list(self._accounted()),
             lag_ms=lag_ms,
             watched=[Watched(node_id=node, generations=dict(these)) for node, these in sorted((watched or {}).items())],
         )
@@ -160,9 +192,20 @@ class Ledger:
             return self._older.get((overlay, service), results)
         return results
 
-    def _lose(self, lost: Lost) -> None:
+    def _lose(self, lost: Lost, node_id: str) -> None:
         results = self._of(lost.overlay, lost.service, lost.started_us)
         results.lose(lost)
+        self._age(node_id, (lost.overlay, lost.service), results.generation, lost.started_us)
+
+    def _age(self, node_id: str, place: Place, generation: int, started_us: int | None) -> None:
+        self._ages.setdefault(node_id, Ages()).note((*place, generation), started_us)
+
+    def _accounted(self) -> Iterator[Accounted]:
+        for node_id, ages in sorted(self._ages.items()):
+            for (overlay, service, generation), by_reading in ages.cut():
+                yield Accounted(
+                    node_id=node_id, overlay=overlay, service=service, generation=generation, by_reading=by_reading
+                )
 
     def _service(self, held: dict[Place, Results], place: Place, pending: int) -> ServiceDelta:
         overlay, service = place
@@ -177,6 +220,7 @@ class Ledger:
             generation=results.generation,
             aggregate=results.aggregate.to_bytes(),
             not_compared=results.not_compared,
+            gaps=results.gaps,
             paired=results.paired,
             pending=pending,
             rechecks=results.rechecks,

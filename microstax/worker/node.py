@@ -20,7 +20,6 @@ from microstax.capture import (
     TapPoller,
 )
 from microstax.envoy import tap_request
-from microstax.envoy.memory import MEMORY_PATH, read_memory
 from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
 from microstax.errors import UsageError
 from microstax.generated.management.microstax.management.v1 import Target
@@ -28,7 +27,7 @@ from microstax.model.exchange import Side
 from microstax.worker.admin import AdminError, epoch_of, get
 from microstax.worker.ledger import Ledger
 from microstax.worker.notices import Notices
-from microstax.worker.poll_size import TraceSizes, traces_per_poll
+from microstax.worker.poll_size import traces_per_poll
 from microstax.worker.reading import Growth, read_so_far
 from microstax.worker.rechecker import Rechecker
 from microstax.worker.sites import Place, expected, max_body, sites
@@ -36,8 +35,6 @@ from microstax.worker.sites import Place, expected, max_body, sites
 POLL_MS: Final = 500
 TICK_S: Final = 0.25
 COUNT_S: Final = 1.0
-TELL_S: Final = 2.0
-"""How long an Envoy may be out of sight before that is told: it may be about to start."""
 BRIDGE: Final = "bridge"
 
 
@@ -49,7 +46,6 @@ class Node:
     ledger: Ledger
     notices: Notices
     inbox: Inbox = field(default_factory=Inbox)
-    memory_bytes: int = 0
     collector: Collector = field(init=False)
     rechecker: Rechecker = field(init=False)
     _poller: TapPoller = field(init=False)
@@ -58,9 +54,6 @@ class Node:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _unattached: int = 0
-    _sizes: TraceSizes = field(default_factory=TraceSizes)
-    _problem: str = ""
-    _problem_s: float = 0.0
     _reported_drops: int = 0
     _reported_undecodable: int = 0
 
@@ -126,13 +119,6 @@ class Node:
         return self._wanted.is_set() and not self._stopping.is_set() and self._poller.answers > self._unattached
 
     @property
-    def problem(self) -> str:
-        """A sentence that says why the Envoy has not been looked at for a while; empty where it is."""
-        if self.is_attached or not self._wanted.is_set() or time.monotonic() - self._problem_s < TELL_S:
-            return ""
-        return self._problem
-
-    @property
     def pending(self) -> dict[Place, int]:
         """How many requests wait for their other half, by (overlay, service)."""
         pending = self.rechecker.pending
@@ -152,7 +138,7 @@ class Node:
             if self._stopping.is_set():
                 return
             self._poller = self._new_poller(self._poller.answers)
-            self._unattached, self._problem = self._poller.answers, ""
+            self._unattached = self._poller.answers
             await self._poller.run()
 
     def _new_poller(self, answers: int = 0) -> TapPoller:
@@ -167,7 +153,7 @@ class Node:
 
     def _request(self) -> bytes:
         collector = self.collector
-        mean = self._sizes.note(traces=collector.traces, size=collector.trace_bytes)
+        mean = collector.trace_bytes / collector.traces if collector.traces else None
         body = max_body(self.target)
         return tap_request(traces_per_poll(max_body=body, mean_bytes=mean), POLL_MS, body)
 
@@ -176,10 +162,7 @@ class Node:
         self.notices.resolved(f"poll {self.target.node_id}", f"{self.target.node_id}: its traces arrive again")
 
     def _on_failure(self, failed: PollFailed) -> None:
-        if self._poller.answers > self._unattached or not self._problem:
-            self._problem_s = time.monotonic()
         self._unattached = self._poller.answers
-        self._problem = f"{self.target.node_id} cannot be looked at: {failed}."
         self.notices.problem(f"poll {self.target.node_id}", f"{self.target.node_id}: {failed}", kind=failed.problem)
 
     async def _read(self) -> None:
@@ -240,7 +223,6 @@ class Node:
         for key, mirror in read_counters(stats).mirrors.items():
             if key.side is Side.BRANCH:
                 self._note_drops(key, mirror.dropped)
-        self.memory_bytes = read_memory(await get(address, MEMORY_PATH))
 
     def _note_drops(self, key: MirrorKey, dropped: int) -> None:
         before = self._dropped.get(key)

@@ -45,6 +45,7 @@ class Rechecker:
     ledger: Ledger
     read: ReadAnswer
     notices: Notices
+    node_id: str = ""
     _sites: dict[Place, Site] = field(default_factory=dict)
     _waiting: dict[Place, Waiting[_Mismatch]] = field(default_factory=dict)
     _tasks: dict[_Task, tuple[Place, _Mismatch, Waiting[_Mismatch]]] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class Rechecker:
             return False
         sides = self.ledger.differences(triple)
         if sides is None or not tells_apart(sides):
-            self.ledger.add(triple, sides, at_ms=at_ms)
+            self.ledger.add(triple, sides, at_ms=at_ms, node_id=self.node_id)
             return True
         mismatch, now_us = _Mismatch(command, sides, at_ms), _now_us()
         if not self._waiting[place].offer(mismatch, size=_size(command), now_us=now_us):
@@ -160,10 +161,12 @@ class Rechecker:
 
     def _settle(self, mismatch: _Mismatch, outcome: Recheck) -> None:
         try:
-            self.ledger.add(mismatch.pair.triple, mismatch.sides, at_ms=mismatch.at_ms, recheck=outcome)
+            self.ledger.add(
+                mismatch.pair.triple, mismatch.sides, at_ms=mismatch.at_ms, recheck=outcome, node_id=self.node_id
+            )
         except Exception as error:  # noqa: BLE001 - whatever it is, the traffic goes on
             self.notices.failure("a pair cannot be compared", error)
-            self.ledger.give_up(mismatch.pair)
+            self.ledger.give_up(mismatch.pair, node_id=self.node_id)
 
 
 async def _answer(site: Site, side: Side, request: RawRequest) -> RawAnswer | None:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from microstax.capture import Lost
 from microstax.diff.aggregate import ServiceAggregate, Sides
-from microstax.model.exchange import Exchange, NotCompared, Side, Triple
+from microstax.model.exchange import Exchange, Gap, NotCompared, Side, Triple
 from microstax.model.record import StoredPair, encode_pair
 
 MAX_EXAMPLES: Final = 200
@@ -47,6 +47,7 @@ class Results:
     since_us: int = 0
     paired: int = 0
     not_compared: dict[str, int] = field(default_factory=dict)
+    gaps: dict[str, int] = field(default_factory=dict)
     rechecks: dict[str, int] = field(default_factory=dict)
     examples: list[bytes] = field(default_factory=list)
     example_bytes: int = 0
@@ -85,6 +86,8 @@ class Results:
     def lose(self, lost: Lost) -> None:
         """Count a request of which a side is missing."""
         self.count(lost.reason)
+        if lost.reason is NotCompared.CAPTURE_GAP:
+            _count(self.gaps, lost.gap or Gap.UNSEEN)
         if lost.reason is NotCompared.BRANCH_TIMEOUT and lost.baseline is not None:
             # The branch answered in part, and its time was over: to the latencies that is a timeout like others.
             self.aggregate.add(_unanswered(lost, lost.baseline))

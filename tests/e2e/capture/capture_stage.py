@@ -41,10 +41,10 @@ class Recorder(Ledger):
 
     commands: list[Command] = field(default_factory=list)
 
-    def take(self, command: Command, *, at_ms: int) -> None:
+    def take(self, command: Command, *, at_ms: int, node_id: str = "") -> None:
         """Keep and count."""
         self.commands.append(command)
-        super().take(command, at_ms=at_ms)
+        super().take(command, at_ms=at_ms, node_id=node_id)
 
     def triple(self, path: str) -> Triple:
         """Return the one triple of a path."""

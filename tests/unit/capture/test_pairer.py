@@ -8,9 +8,9 @@ import pytest
 from microstax.capture import Command, Expected, Limits, Lost, Paired, Pairer
 from microstax.capture.tap_trace import Unusable
 from microstax.diff.compare import why_not_compared
-from microstax.model.exchange import Exchange, NotCompared, Side
+from microstax.model.exchange import Exchange, Gap, NotCompared, Side
 from microstax.model.shadow import ControlMode
-from microstax.testing import a_response, an_exchange
+from microstax.testing import a_request, a_response, an_exchange
 
 SECOND = 1_000_000
 TIMEOUT = 15 * SECOND
@@ -332,3 +332,19 @@ def test_flush_lets_everything_go() -> None:
     book.came += book.pairer.flush()
     book << "branch" << NotCompared.CAPTURE_GAP
     assert (len(book.pairer), book.pairer.bytes) == (0, 0)
+
+
+def gap_of(pairer: Pairer, *arrivals: Exchange | Unusable) -> Gap | None:
+    pairer.expect({"catalog": (Expected(overlay="shadow-test"),)})
+    came = [command for one in arrivals for command in pairer.handle(one, now_us=0)] + pairer.flush()
+    (lost,) = came
+    assert isinstance(lost, Lost)
+    return lost.gap
+
+
+def test_a_gap_says_what_is_missing() -> None:
+    assert gap_of(Pairer(), BASELINE) is Gap.COPY_MISSING
+    assert gap_of(Pairer(), BRANCH) is Gap.BASELINE_MISSING
+    assert gap_of(Pairer(), an_exchange(answered=False)) is Gap.UNANSWERED
+    assert gap_of(Pairer(), BASELINE, an_exchange(Side.BRANCH, request=a_request("/other"))) is Gap.MISMATCHED
+    assert gap_of(Pairer(), unusable(Side.BASELINE)) is None  # undecodable is no gap

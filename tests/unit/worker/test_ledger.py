@@ -8,7 +8,7 @@ from microstax.capture import Lost, Paired
 from microstax.diff.aggregate import ServiceAggregate
 from microstax.errors import StorageError
 from microstax.generated.management.microstax.management.v1 import Delta
-from microstax.model.exchange import NotCompared
+from microstax.model.exchange import Gap, NotCompared
 from microstax.model.record import decode_pair
 from microstax.testing import a_request, a_response, a_triple
 from microstax.worker.ledger import Ledger
@@ -138,10 +138,11 @@ def test_pending_is_told_when_it_changes_also_to_nothing() -> None:
 
 def test_counters_go_with_the_next_delta_in_their_newest_reading() -> None:
     ledger = Ledger("w-1")
-    ledger.count("tee-shop", epoch="e", counters={"a": 1})
-    ledger.count("tee-shop", epoch="e", counters={"a": 2})
+    ledger.count("tee-shop", epoch="e", counters={"a": 1}, traces={"read": 3})
+    ledger.count("tee-shop", epoch="e", counters={"a": 2}, traces={"read": 1, "late": 1})
     (counters,) = must_cut(ledger).counters
     assert (counters.node_id, counters.epoch, counters.counters) == ("tee-shop", "e", {"a": 2})
+    assert counters.traces == {"read": 4, "late": 1}  # these are of the delta alone
     assert cut(ledger) is None
 
 
@@ -262,3 +263,29 @@ def test_what_is_no_longer_shadowed_is_forgotten_after_it_was_reported() -> None
     ledger.forget([])
     ledger.take(DIFFERENT, at_ms=6)
     assert len(must_cut(ledger).services[0].examples) == 1
+
+
+def test_gaps_are_told_by_what_is_missing() -> None:
+    ledger = Ledger("w-1")
+    for gap in (Gap.COPY_MISSING, Gap.COPY_MISSING, Gap.MISMATCHED):
+        ledger.take(Lost("catalog", "shadow-test", NotCompared.CAPTURE_GAP, gap=gap), at_ms=5)
+    ledger.take(Lost("catalog", "shadow-test", NotCompared.BRANCH_ERROR), at_ms=5)
+    (service,) = must_cut(ledger).services
+    assert service.not_compared == {"capture_gap": 3, "branch_error": 1}
+    assert service.gaps == {"copy_missing": 2, "mismatched": 1}
+
+
+def test_what_is_told_is_counted_by_the_reading_that_counts_it() -> None:
+    ledger = Ledger("w-1")
+    ledger.begin(*PLACE, 4, now_us=0)
+    ledger.count("tee-shop", epoch="e", counters={}, at_ms=1_000)
+    ledger.take(started_at(900_000), at_ms=1_500, node_id="tee-shop")
+    ledger.take(
+        Lost("catalog", "shadow-test", NotCompared.BRANCH_ERROR, started_us=1_700_000), at_ms=1_900, node_id="tee-shop"
+    )
+    (first,) = must_cut(ledger).accounted
+    assert (first.node_id, first.overlay, first.service, first.generation) == ("tee-shop", *PLACE, 4)
+    assert first.by_reading == {1_000: 1}
+    ledger.count("tee-shop", epoch="e", counters={}, at_ms=2_000)
+    ledger.give_up(started_at(1_800_000), node_id="tee-shop")
+    assert must_cut(ledger).accounted[0].by_reading == {2_000: 2}
