@@ -11,7 +11,7 @@ WORKERS ?= 5
 PARALLEL = -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check-proto tests test-envoys bench bench-differs bench-memory bench-verdicts proto schema format setup clean
+.PHONY: help demo test lint type check-proto tests test-envoys bench bench-beside bench-charts bench-differs bench-memory bench-verdicts proto schema format setup clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ test-envoys: $(READY) ## Run the Envoy tests against every supported Envoy versi
 
 bench: $(READY) ## Print the budgets of ARCHITECTURE.md with what this machine measures
 	@$(BIN)/python tests/bench/run.py
+
+bench-beside: $(READY) ## Measure microstax beside plain Envoy, a mirror written by hand and nginx (apt-get install nginx-light)
+	@$(BIN)/python tests/bench/bench_beside.py
+
+bench-charts: $(READY) ## The same, and renew the chart and the figures in tests/bench/charts
+	@$(BIN)/python tests/bench/bench_beside.py --charts
 
 bench-verdicts: $(READY) ## Simulate how often verdicts err and how soon they find drift, beside Diffy's rule
 	@$(BIN)/python tests/bench/bench_verdicts.py

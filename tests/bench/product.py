@@ -1,0 +1,104 @@
+"""The real product for a measurement: `microstax up` in a folder of its own, driven by its own commands."""
+
+import asyncio
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from microstax.api.address import STATE_VARIABLE, socket_path
+from microstax.control import layout
+from microstax.demo.commands import program
+from microstax.demo.workspace import free_ports
+from microstax.envoy.stats import STATS_PATH, Counters, read_counters
+from microstax.runtime.marker import marked_processes
+from microstax.worker import admin
+
+SERVICE: Final = "items"
+UNLIMITED: Final = ("--max-rps", "1000000")
+
+
+class Product:
+    """A control plane and what it runs. Each environment has one service: a server that runs already."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self.ports: dict[str, int] = {}
+
+    def run(self, *words: str, timeout_s: float = 90.0) -> str:
+        """Run a command; return what it printed. Raises RuntimeError with its own words."""
+        environ = {**os.environ, STATE_VARIABLE: str(self.state)}
+        done = subprocess.run(
+            [*program(), *words],
+            cwd=self.folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            said = (done.stderr or done.stdout).strip()[-500:]
+            raise RuntimeError(f"'microstax {' '.join(words)}' ended with {done.returncode}: {said}")
+        return done.stdout
+
+    def document(self, *words: str) -> Any:
+        """Run a command with `-o json`; return what it says."""
+        return json.loads(self.run(*words, "-o", "json"))
+
+    def environment(self, name: str, baseline: int) -> int:
+        """Put a tee before the server on port `baseline`; return the port that users call."""
+        [port] = free_ports(1)
+        file = self.folder / f"{name}.env.yaml"
+        file.write_text(f"services: [{{name: {SERVICE}, url: 'http://127.0.0.1:{baseline}', port: {port}}}]\n")
+        self.run("env", "create", name, "--file", file.name)
+        self.run("env", "promote", name)
+        self.ports[name] = port
+        return port
+
+    def overlay(self, name: str, baseline: str, branch: int) -> None:
+        """Make an overlay whose service is the server on port `branch`."""
+        file = self.folder / f"{name}.patch.yaml"
+        file.write_text(f"services: [{{name: {SERVICE}, url: 'http://127.0.0.1:{branch}'}}]\n")
+        self.run("overlay", "create", "--baseline", baseline, "--file", file.name, "--name", name)
+
+    def shadow(self, overlay: str, *options: str) -> None:
+        """Enable an overlay's shadow, without a control and without a limit on pairs, and with `options`."""
+        self.run("env", "shadow", overlay, "--enable", "--control", "none", *UNLIMITED, *options)
+
+    def unshadow(self, overlay: str) -> None:
+        """Disable an overlay's shadow."""
+        self.run("env", "shadow", overlay, "--disable")
+
+    def processes(self) -> dict[str, int]:
+        """Return the pids of what microstax itself runs: `control plane`, `worker`, and each Envoy by its node."""
+        found = {str(one.key): one.info.identity.pid for one in marked_processes(self.state)}
+        named = {"control plane": int(self.document("status")["pid"])}
+        if worker := found.get(str(layout.worker_key())):
+            named["worker"] = worker
+        for environment in self.ports:
+            node = layout.tee_node(environment)
+            named[node] = found[str(layout.envoy_key(node))]
+        return named
+
+    def counters(self, node: str) -> Counters:
+        """Return what an Envoy counted, by its admin socket."""
+        path = socket_path(self.state, layout.admin_socket(node))
+        return read_counters(json.loads(asyncio.run(admin.get(f"unix:{path}", STATS_PATH))))
+
+
+@contextmanager
+def running(prefix: str) -> Iterator[Product]:
+    """Run a control plane for the block, in a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+        product = Product(Path(name))
+        product.run("up", "--detach")
+        try:
+            yield product
+        finally:
+            product.run("down")
