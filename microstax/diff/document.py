@@ -19,6 +19,7 @@ from microstax.diff.verdict import Policy, clean_needs
 from microstax.errors import UndecidedError
 from microstax.model.ignore import ExpectedChange, IgnoreRule, check_kind, is_of_kind
 from microstax.model.report import (
+    BridgeReport,
     Coverage,
     EndpointReport,
     ExpectedReport,
@@ -54,6 +55,7 @@ class ReportInput:
     today: date | None = None
     minutes: float | None = None
     rechecks: Rechecks | None = None
+    bridge: BridgeReport | None = None
     service: str = ""
     endpoint: str = ""
     kind: str = ""
@@ -143,6 +145,7 @@ def _document(given: ReportInput, family: Family, *, shown: list[JudgedEndpoint]
         "failing_contexts": failing,
         "accuracy": _accuracy(failing, contexts),
         "coverage": given.coverage,
+        "bridge": given.bridge,
         "rechecks": given.rechecks,
         "services": _by_service(reports),
         "expected": [],

@@ -219,6 +219,50 @@ class Coverage(TypedDict):
     blocked_calls: int
 
 
+class StoppedCalls(TypedDict):
+    """Calls of the overlay that its bridge stopped, of one kind; `path` is a template, empty for a connection.
+
+    `reason`: an unsafe `method`, an `upgrade`, an `override` of the method, the `body` of a safe call, a connection to
+    a `tcp` service; or too many a second (`rate`) or at a time (`concurrency`). `last` is when the last one came (RFC
+    3339), empty where that is unknown. `example` is the first one, redacted.
+    """
+
+    service: str
+    method: str
+    path: str
+    reason: str
+    count: int
+    last: str
+    example: str
+    user_agent: str
+
+
+class PassedCalls(TypedDict):
+    """Unsafe calls of one method that went on to the baseline; the method `tcp` is connections."""
+
+    service: str
+    method: str
+    count: int
+
+
+class BridgeReport(TypedDict):
+    """What the overlay did to its baseline, by Envoy's counters: calls that passed, `refused` ones, ones over limits.
+
+    `unsafe_passed` of those that passed may have changed something, `unsafe` says which; patch.yaml allowed them. Of
+    the stopped ones `calls` lists the kinds, and `unlisted` more are counted and not listed. `direct` says what becomes
+    of connections past the bridge: they are `refused`, `allowed` by patch.yaml, or `open` as nothing here can stop them.
+    """
+
+    passed: int
+    unsafe_passed: int
+    refused: int
+    limited: int
+    unsafe: list[PassedCalls]
+    calls: list[StoppedCalls]
+    unlisted: int
+    direct: Literal["refused", "allowed", "open"]
+
+
 class Rechecks(TypedDict):
     """Mismatches that were asked again of every side (`--recheck`).
 
@@ -281,7 +325,8 @@ class PolicyReport(TypedDict):
 class ReportDocument(TypedDict):
     """The whole report. `since` is RFC 3339; `calibrated` is False where no control measured the noise.
 
-    `pairs_per_minute` is the rate since then, None where that is unknown; `rechecks` None where none is.
+    `pairs_per_minute` is the rate since then, None where that is unknown; `rechecks` None where none is; `bridge` None
+    where pairs were read from a file.
     """
 
     overlay: str
@@ -296,6 +341,7 @@ class ReportDocument(TypedDict):
     failing_contexts: int
     accuracy: float | None
     coverage: Coverage
+    bridge: BridgeReport | None
     rechecks: Rechecks | None
     services: list[ServiceReport]
     expected: list[ExpectedReport]

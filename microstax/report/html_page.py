@@ -10,7 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from microstax.model.report import ReportDocument
-from microstax.report import declared, summary
+from microstax.report import bridge, declared, summary
 from microstax.report.html_endpoints import endpoint_articles
 from microstax.report.html_filters import filter_form, help_dialog
 from microstax.report.html_head import coverage, header
@@ -43,6 +43,7 @@ def render_html(document: ReportDocument, *, pairs: Mapping[str, ComparedPair] |
             "<main>",
             *coverage(document),
             *_endpoints(document, examples),
+            *_refused(document),
             *_declared("Expected changes", declared.expected(document)),
             *_declared("Ignore rules", declared.ignored(document)),
             *words(),
@@ -63,6 +64,21 @@ def _endpoints(document: ReportDocument, examples: Examples) -> list[str]:
         *articles,
         f'<p class="note">{text(examples.note)}</p>' if examples.note else "",
         '<p id="none" hidden>No finding passes the filter.</p></section>',
+    ]
+
+
+def _refused(document: ReportDocument) -> list[str]:
+    """Return the calls that the bridge stopped, each with its example."""
+    rows = bridge.rows(document)
+    if not rows:
+        return []
+    head = "".join(f'<th scope="col">{text(name)}</th>' for name in bridge.COLUMNS)
+    body = "".join(f"<tr>{''.join(f'<td>{text(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    note = bridge.unlisted(document)
+    return [
+        '<section class="declared" aria-labelledby="refused-title"><h2 id="refused-title">Stopped by the bridge</h2>',
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+        f'<p class="note">{text(note)}</p></section>' if note else "</section>",
     ]
 
 

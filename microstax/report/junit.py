@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET  # it only writes
 
 from microstax.model.report import EndpointReport, ReportDocument, ServiceReport
 from microstax.model.wording import counted
-from microstax.report import declared, latencies, summary
+from microstax.report import bridge, declared, latencies, summary
 from microstax.report.findings import Finding, findings
 from microstax.report.groups import clusters, noise
 from microstax.report.ranking import standing
@@ -34,7 +34,8 @@ def _suite(root: ET.Element, document: ReportDocument, service: ServiceReport) -
     properties = ET.SubElement(suite, "properties")
     facts = [("verdict", document["verdict"]), *(("reason", reason) for reason in summary.why(document))]
     rules = [("ignored", line.sentence) for line in declared.ignored(document)]
-    for name, value in (*facts, *summary.facts(document), *rules):
+    refused = [("refused", sentence) for sentence in bridge.calls(document)]
+    for name, value in (*facts, *summary.facts(document), *refused, *rules):
         ET.SubElement(properties, "property", name=name, value=visible(value))
     for endpoint in service["endpoints"]:
         _case(suite, service["service"], endpoint)

@@ -10,7 +10,7 @@ from typing import Final
 
 from microstax.model.report import EndpointReport, ReportDocument
 from microstax.model.wording import counted
-from microstax.report import declared, latencies, summary
+from microstax.report import bridge, declared, latencies, summary
 from microstax.report.figures import number
 from microstax.report.findings import DECLARED, Finding
 from microstax.report.groups import clusters, noise
@@ -34,7 +34,7 @@ def render_markdown(document: ReportDocument) -> str:
     blocks = [_folded(_title(service, endpoint), _endpoint(endpoint)) for service, endpoint in loud]
     if quiet:
         blocks.append(_folded(f"{counted(len(quiet), 'endpoint')} the same{_declared_too(quiet)}", _same(quiet)))
-    start = [*_head(document), *_overview(loud, quiet), *_declared(document)]
+    start = [*_head(document), *_overview(loud, quiet), *_declared(document), *_refused(document)]
     parts = ["\n".join([*start, *_folded("Coverage, noise and policy", _table(("", ""), _facts(document)))])]
     left = LIMIT - _SHORT - len(parts[0])
     for index, block in enumerate("\n".join(lines) for lines in blocks):
@@ -55,6 +55,8 @@ def _head(document: ReportDocument) -> Iterator[str]:
     yield from [""] if others else []
     yield escaped(summary.coverage_sum(document))
     yield ""
+    if proof := bridge.proof(document):
+        yield from [escaped(_cut(proof)), ""]
 
 
 def _facts(document: ReportDocument) -> list[tuple[str, str]]:
@@ -128,6 +130,12 @@ def _declared(document: ReportDocument) -> Iterator[str]:
         yield from _folded(
             "Expected changes and ignore rules", [f"- {escaped(_cut(one.sentence))}" for one in rest[:_ROWS]]
         )
+
+
+def _refused(document: ReportDocument) -> Iterator[str]:
+    """Fold the calls that the bridge stopped."""
+    if refused := bridge.calls(document):
+        yield from _folded("Calls that the bridge stopped", [f"- {escaped(_cut(one))}" for one in refused])
 
 
 def _title(service: str, endpoint: EndpointReport) -> str:

@@ -4,6 +4,7 @@ from typing import Final
 
 from microstax.model.report import EndpointReport, ReportDocument
 from microstax.model.wording import counted
+from microstax.report import bridge
 from microstax.report.figures import listed, more, number, percent, threshold
 from microstax.report.findings import DECLARED
 from microstax.report.ranking import is_slower, standing
@@ -37,7 +38,8 @@ def facts(document: ReportDocument) -> list[tuple[str, str]]:
         ("rechecks", rechecks(document)),
         ("policy", policy(document)),
         ("not mirrored", skipped(document)),
-        ("blocked", blocked(document)),
+        ("blocked", "" if document["bridge"] else blocked(document)),
+        *bridge.facts(document),
     )
     return [(name, text) for name, text in found if text]
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from microstax.model.report import EndpointReport, ReportDocument
 from microstax.model.wording import counted
-from microstax.report import declared, summary
+from microstax.report import bridge, declared, summary
 from microstax.report.findings import Finding
 from microstax.report.groups import clusters, noise
 from microstax.report.ranking import ranked
@@ -41,6 +41,8 @@ def render_table(document: ReportDocument, *, width: int = 80, colour: bool = Fa
     lines = [*page.head(document)]
     for service, endpoint in ranked(document):
         lines += ["", *page.endpoint(service, endpoint)]
+    refused = bridge.calls(document)
+    lines += ["", *(line for one in refused for line in page.fact("refused", one))] if refused else []
     for label, found in (("expected", declared.expected(document)), ("ignored", declared.ignored(document))):
         lines += [""] if found else []
         lines += [line for one in found for line in page.fact(label, one.sentence, one.state)]

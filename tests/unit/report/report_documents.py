@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from microstax.model.report import (
+    BridgeReport,
     Distribution,
     Effect,
     EndpointReport,
@@ -17,6 +18,7 @@ from microstax.model.report import (
     Latency,
     QuantileIntervals,
     ReportDocument,
+    StoppedCalls,
 )
 
 HOSTILE = "\x1b]0;owned\x07\x9b31m<script>alert(1)</script>\u202e`|`**x**\r\n\udc80\ufffe&amp;\"'@all #1 $x$ -->"
@@ -273,6 +275,7 @@ def full() -> ReportDocument:
             "skipped": {"body_too_large": 3},
             "blocked_calls": 5,
         },
+        "bridge": stopped(),
         "rechecks": {"asked": 40, "vanished": 31, "persisted": 7, "failed": 2, "over_budget": 5},
         "services": [
             {"service": "catalog", "endpoints": [products(), stock, health]},
@@ -284,6 +287,39 @@ def full() -> ReportDocument:
             rule(origin="microstax.yaml:19", path="$.etag", expires="2026-11-01", expired=True, findings=0, count=0),
             rule(origin="rule 3", path="$.seen", signature=["format", "type"], news=["type"]),
         ],
+    }
+
+
+def stopped() -> BridgeReport:
+    """Return what a bridge let pass and stopped."""
+
+    def call(service: str, method: str, path: str, reason: str, count: int) -> StoppedCalls:
+        example = f"{method} {path.replace('{id}', '17')}?q=redacted:11" if path else ""
+        last = "2026-11-24T09:59:58Z" if path else ""
+        return {
+            "service": service,
+            "method": method,
+            "path": path,
+            "reason": reason,
+            "count": count,
+            "last": last,
+            "example": example,
+            "user_agent": "python-requests/2.32" if path else "",
+        }
+
+    return {
+        "passed": 12_345,
+        "unsafe_passed": 12,
+        "refused": 1_214,
+        "limited": 9,
+        "unsafe": [{"service": "search", "method": "POST", "count": 12}],
+        "calls": [
+            call("orders", "POST", "/orders/{id}", "method", 1_100),
+            call("db", "tcp", "", "tcp", 105),
+            call("search", "GET", "/search", "rate", 9),
+        ],
+        "unlisted": 9,
+        "direct": "open",
     }
 
 
@@ -327,7 +363,7 @@ def same() -> ReportDocument:
     document = full()
     names = ("GET /products/{id}", "GET /products", "GET /stock/{id}")
     document.update(verdict="same", reasons=["1,500 pairs show no difference that noise does not explain."])
-    document.update(failing_contexts=0, accuracy=1.0, expected=[], ignored=[], rechecks=None)
+    document.update(failing_contexts=0, accuracy=1.0, expected=[], ignored=[], rechecks=None, bridge=None)
     document["services"] = [{"service": "catalog", "endpoints": [endpoint(name) for name in names]}]
     return document
 
@@ -336,7 +372,7 @@ def nothing() -> ReportDocument:
     """Return the document before the first request."""
     document = full()
     document.update(verdict="undecided", reasons=[], services=[], expected=[], ignored=[], rechecks=None)
-    document.update(accuracy=None, contexts=0, failing_contexts=0, calibrated=False, pairs_per_minute=None)
+    document.update(bridge=None, accuracy=None, contexts=0, failing_contexts=0, calibrated=False, pairs_per_minute=None)
     document["coverage"] = {"mirrored": 0, "paired": 0, "not_compared": {}, "skipped_methods": {}, "blocked_calls": 0}
     return document
 

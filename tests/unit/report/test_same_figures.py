@@ -233,7 +233,21 @@ def test_the_report_as_a_whole(document: Any, name: str) -> None:
         in text
     )
     assert "alpha 0.05 over 412 hypotheses, tolerance 1%, latency tolerance 10%, at least 100 pairs" in text
-    assert f"{coverage['blocked_calls']} unsafe calls" in text
+    assert (
+        "12 unsafe calls left the branch as patch.yaml allows (POST search 12); 1,214 were refused: "
+        "POST orders /orders/{id} 1,100, connections db 105"
+    ) in text
+    assert "9 calls of the branch or the control over the bridge's limits" in text
+    assert "direct connections of the branch are not enforced" in text
+    assert (
+        re.search(r"1,100\b.{0,80}2026-11-24T09:59:58Z.{0,20}POST /orders/17\?q=redacted:11", text)
+        or (
+            "1,100 x POST /orders/{id} to orders: unsafe method, last at 2026-11-24T09:59:58Z, for example "
+            "POST /orders/17?q=redacted:11 by python-requests/2.32"
+        )
+        in text
+    )
+    assert "9 more calls counted by Envoy and not listed" in text
     assert "POST 34, DELETE 2 (method), body_too_large 3" in text
     assert document["since"] in text
     assert "appeared, 1 finding, seen 371 times" in text
