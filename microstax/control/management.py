@@ -6,8 +6,10 @@ from typing import Any, Final
 from microstax.api import methods
 from microstax.api.methods import Method
 from microstax.control import describe, queries
+from microstax.control.endings import Endings
 from microstax.control.environments import Environments
 from microstax.control.intake import Intake
+from microstax.control.kill_switch import KillSwitch
 from microstax.control.logs import Logs
 from microstax.control.overlays import Overlays
 from microstax.control.plane import Plane
@@ -32,14 +34,21 @@ class Management:
         watch_timeout_s: float,
         reports: Reports,
         status: StatusReport,
+        endings: Endings,
         shut_down: Operation,
     ) -> None:
         self._plane: Final = plane
         self._reports: Final = reports
         self._status: Final = status
         self._shut_down: Final = shut_down
+        self._kill_switch: Final = KillSwitch(plane, endings)
         self._shadows: Final = Shadows(
-            plane, watches=intake.watches, has_workers=lambda: bool(intake.workers), watch_timeout_s=watch_timeout_s
+            plane,
+            controls=endings.controls,
+            kill_switch=self._kill_switch,
+            watches=intake.watches,
+            has_workers=lambda: bool(intake.workers),
+            watch_timeout_s=watch_timeout_s,
         )
         self._environments: Final = Environments(plane)
         self._overlays: Final = Overlays(plane, self._shadows)
@@ -62,6 +71,7 @@ class Management:
             methods.GET_OVERLAY: self.get_overlay,
             methods.DELETE_OVERLAY: self.delete_overlay,
             methods.SET_SHADOW: self.set_shadow,
+            methods.DISABLE_SHADOWS: lambda _: run(self._kill_switch.pull),
             methods.GET_REPORT: self._reports.get,
             methods.GET_PAIR: self._reports.pair,
             methods.EXPORT_PAIRS: self._reports.export,

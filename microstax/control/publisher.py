@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from microstax.control import plans
+from microstax.envoy import runtime
+from microstax.envoy.resources import RUNTIME_TYPE
 from microstax.errors import EnvoyError, MicrostaxError
 from microstax.model.plan import EnvoyPlan
 from microstax.store.state import State
@@ -29,20 +31,32 @@ class XdsPort(Protocol):
     def clear(self, node_id: str) -> None:
         """Forget a node."""
 
-    async def wait_applied(self, node_id: str, timeout_s: float) -> NodeStatus:
-        """Wait for a node's ACKs; raises EnvoyError with the node's reason, TimeoutError with what is missing."""
+    def snapshot(self, node_id: str) -> Snapshot | None:
+        """Return what a node was given last."""
+
+    async def wait_applied(self, node_id: str, timeout_s: float, *, only: frozenset[str] | None = None) -> NodeStatus:
+        """Wait for a node's ACKs, with `only` for those of these types.
+
+        Raises EnvoyError with the node's reason, TimeoutError with what is missing.
+        """
 
 
 Build = Callable[[EnvoyPlan], Iterable[Resource]]
 
 
 class Publisher:
-    """Follows the state. `problems` has a sentence for every node whose plan could not be built."""
+    """Follows the state. `problems` has a sentence for every node whose plan could not be built.
+
+    States are numbered as they come; `_silent` has, of nodes that are silenced, the number of the first that has the
+    reason in it.
+    """
 
     def __init__(self, xds: XdsPort, build: Build) -> None:
         self._xds: Final = xds
         self._build: Final = build
         self._wanted = State()
+        self._number = 0
+        self._silent: dict[str, int] = {}
         self._published: State | None = None
         self._plans: dict[str, EnvoyPlan] = {}
         self._changed: Final = asyncio.Event()
@@ -52,6 +66,21 @@ class Publisher:
     def follow(self, state: State) -> None:
         """Take the newest state; what it asks for goes out soon."""
         self._wanted = state
+        self._number += 1
+        self._changed.set()
+
+    def silence(self, node_ids: Iterable[str]) -> None:
+        """Take all shares from nodes at once, by what they have: nothing is built, and nothing is waited for.
+
+        What is being built at the moment cannot bring shares back. The newest state that was followed does: it has to
+        say the same already.
+        """
+        for node_id in node_ids:
+            self._silent[node_id] = self._number
+            self._plans.pop(node_id, None)
+            snapshot = self._xds.snapshot(node_id)
+            if snapshot is not None:
+                self._xds.set_snapshot(node_id, silenced(snapshot))
         self._changed.set()
 
     async def run(self) -> None:
@@ -61,8 +90,8 @@ class Publisher:
             # An operation commits several changes in a row; one push is enough for them.
             await asyncio.sleep(DEBOUNCE_S)
             self._changed.clear()
-            state = self._wanted
-            await self._publish(state)
+            state, number = self._wanted, self._number
+            await self._publish(state, number)
             async with self._done:
                 self._published = state
                 self._done.notify_all()
@@ -87,15 +116,26 @@ class Publisher:
                 "See 'microstax status' and its log."
             ) from error
 
-    async def _publish(self, state: State) -> None:
+    async def shares_settled(self, node_id: str, *, timeout_s: float) -> None:
+        """Wait until a node's Envoy has the shares that it was given last, whatever else it lacks or refuses.
+
+        Raises EnvoyError.
+        """
+        try:
+            await self._xds.wait_applied(node_id, timeout_s, only=frozenset({RUNTIME_TYPE}))
+        except TimeoutError as error:
+            raise EnvoyError(f"{error}.") from error
+
+    async def _publish(self, state: State, number: int) -> None:
         nodes = plans.envoy_nodes(state)
-        for node_id in sorted(self._plans.keys() - set(nodes)):
+        for node_id in sorted((self._plans.keys() | self._silent.keys()) - set(nodes)):
             self._xds.clear(node_id)
-            del self._plans[node_id]
+            self._plans.pop(node_id, None)
+            self._silent.pop(node_id, None)
         self.problems = {node_id: text for node_id, text in self.problems.items() if node_id in nodes}
         for node_id in nodes:
             try:
-                await self._give(node_id, plans.plan_of(state, node_id))
+                await self._give(node_id, plans.plan_of(state, node_id), number)
             except MicrostaxError as error:
                 self._keep(node_id, error.message)
             except Exception:  # noqa: BLE001  # one node's plan must not stop the others from being served
@@ -104,11 +144,24 @@ class Publisher:
             else:
                 self.problems.pop(node_id, None)
 
-    async def _give(self, node_id: str, plan: EnvoyPlan) -> None:
-        if self._plans.get(node_id) != plan:
-            resources = await asyncio.to_thread(lambda: list(self._build(plan)))
-            self._xds.set_snapshot(node_id, Snapshot.of(resources))
-            self._plans[node_id] = plan
+    async def _give(self, node_id: str, plan: EnvoyPlan, number: int) -> None:
+        if self._plans.get(node_id) == plan:
+            return
+        snapshot = Snapshot.of(await asyncio.to_thread(lambda: list(self._build(plan))))
+        if self._silent.get(node_id, number) > number:
+            self._xds.set_snapshot(node_id, silenced(snapshot))
+            return
+        self._silent.pop(node_id, None)
+        self._xds.set_snapshot(node_id, snapshot)
+        self._plans[node_id] = plan
 
     def _keep(self, node_id: str, why: str) -> None:
         self.problems[node_id] = f"{node_id} keeps its last configuration: {why}"
+
+
+def silenced(snapshot: Snapshot) -> Snapshot:
+    """Return a snapshot without any share: then the route tables' own hold, which are 0."""
+    layer = runtime.layer(())
+    nothing = Resource(name=layer.name, type_url=layer.type_url, body=layer.body)
+    kept = (r for type_url in snapshot.type_urls for r in snapshot.resources(type_url).values())
+    return Snapshot.of(nothing if r.type_url == layer.type_url and r.name == layer.name else r for r in kept)

@@ -21,6 +21,7 @@ from microstax.generated.management.microstax.management.v1 import (
     GetReportResponse,
     PairRecord,
 )
+from microstax.model.ending import has_ended
 from microstax.model.exchange import NotCompared
 from microstax.model.ignore import ExpectedChange, IgnoreRule
 from microstax.model.report import Coverage, Rechecks, ReportDocument
@@ -106,6 +107,12 @@ class Reports:
         waiting = self._waiting(record, shadow, question)
         if waiting:
             document = ReportDocument({**document, "verdict": "undecided", "reasons": waiting})
+        if not shadow.settings.enabled and shadow.expires_ms:
+            ended = has_ended(shadow.overlay, shadow.expires_ms)
+            document = ReportDocument({**document, "reasons": [*document["reasons"], ended]})
+        pause = self._plane.to_envoys.paused.get(shadow.overlay)
+        if pause is not None and shadow.settings.enabled:
+            document = ReportDocument({**document, "reasons": [*document["reasons"], pause.why]})
         if self._plane.journal.trouble:
             # What is found meanwhile waits in the workers: the figures stand still.
             document = ReportDocument({**document, "reasons": [*document["reasons"], self._plane.journal.trouble]})

@@ -14,6 +14,8 @@ import grpc.aio
 from microstax.api.address import MANAGEMENT_SOCKET, management_address, socket_path, tidy_folders
 from microstax.capture.redaction import KEY_BYTES
 from microstax.control import comparing, layout, plans, ports, processes
+from microstax.control.controls import Controls
+from microstax.control.endings import Endings
 from microstax.control.envoys import envoy_binary, envoy_processes, worker_process
 from microstax.control.fleet import Fleet
 from microstax.control.intake import PRUNE_EVERY_MS, Intake
@@ -73,6 +75,7 @@ class ControlPlane:
             worker_process=worker_process(self.address),
         )
         self.plane: Final = Plane(journal=self._journal, fleet=fleet, publisher=self._publisher)
+        self.endings: Final = Endings(self.plane, Controls(self.plane))
         self._intake: Final = Intake(self.plane, merge=comparing.Merger())
 
     @asynccontextmanager
@@ -91,6 +94,8 @@ class ControlPlane:
             found = await self._runtime.open()
             await self._journal.replace_ports(ports.taken(self._journal.state, found), self._runtime.free_port)
             self.plane.to_workers.follow(self._journal.state)
+            # What has ended meanwhile must not be mirrored by the first configuration that goes out.
+            await self.endings.look()
             await self._start_publishing(stack)
             await self._start_xds(stack)
             missing = await self.plane.fleet.restore(
@@ -104,6 +109,7 @@ class ControlPlane:
             stack.push_async_callback(management.stop, GRACE_S)
             for number, starting in enumerate(missing):
                 self._in_background(stack, starting, name=f"restore {number}")
+            self._in_background(stack, self.endings.run(), name="endings")
             self._in_background(stack, self._tidy(), name="tidy")
             yield
 
@@ -152,6 +158,7 @@ class ControlPlane:
             watch_timeout_s=self._watch_timeout_s,
             reports=Reports(self.plane, self._intake, build=comparing.report),
             status=StatusReport(self.plane, self._intake, folder=self._folder, nodes=self.xds.status),
+            endings=self.endings,
             shut_down=self._shut_down,
         )
         workers = Workers(self.plane, self._intake, targets, learn=comparing.learned)

@@ -12,18 +12,21 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from microstax.control import layout, plans, processes, queries, settings
+from microstax.control import layout, plans, queries, settings
+from microstax.control.ahead import Pauser
+from microstax.control.controls import Controls
+from microstax.control.endings import off
+from microstax.control.kill_switch import KillSwitch
 from microstax.control.plane import Plane
 from microstax.control.progress import Outcome, Teller
 from microstax.control.settings import Wish
 from microstax.control.tasks import finish
 from microstax.control.watches import Watches
 from microstax.envoy.check import check
-from microstax.errors import FaultError
+from microstax.errors import FaultError, StorageError
 from microstax.model.ending import will_end
-from microstax.model.environment import ServicePhase, ServiceSpec, ServiceStatus
+from microstax.model.environment import ServicePhase
 from microstax.model.shadow import MILLION, ShadowSettings
-from microstax.runtime.port import ProcessKey
 from microstax.store.state import OverlayRecord, PutShadow, ShadowRecord, State, apply
 
 WATCH_TIMEOUT_S: Final = 3.0
@@ -34,9 +37,18 @@ class Shadows:
     """Switches shadows. `has_workers` tells whether anybody is there to compare."""
 
     def __init__(
-        self, plane: Plane, *, watches: Watches, has_workers: Callable[[], bool], watch_timeout_s: float
+        self,
+        plane: Plane,
+        *,
+        controls: Controls,
+        kill_switch: KillSwitch,
+        watches: Watches,
+        has_workers: Callable[[], bool],
+        watch_timeout_s: float,
     ) -> None:
         self._plane: Final = plane
+        self._controls: Final = controls
+        self._kill_switch: Final = kill_switch
         self._watches: Final = watches
         self._has_workers: Final = has_workers
         self._watch_timeout_s: Final = watch_timeout_s
@@ -44,20 +56,22 @@ class Shadows:
 
     async def enable(self, name: str, wish: Wish, tell: Teller) -> Outcome:
         """Mirror, or mirror with other settings. The previous state comes back when Envoy does not take it."""
+        pulled = self._kill_switch.pulled
         async with self._plane.locks.hold(name):
             record = queries.overlay(self._plane.state, name)
             before = self._plane.state.shadows.get(name)
             shadow = self._next(record, before, settings.decide(self._plane.state, record, wish))
             self._warn_of_branch(record, shadow, tell)
             try:
-                await self._start_controls(record, shadow, tell)
+                await self._controls.start(record, shadow, tell)
                 self._check_plan(record, shadow)
-                await self._put_in_force(record, shadow, tell)
+                await self._put_in_force(record, shadow, tell, pulled)
             except BaseException:
                 await finish(self._revert(record), name=f"revert {name}")
                 raise
             self._end_show(name)
-            await self._stop_unwanted_controls(record)
+            await self._end_pauses(record, tell)
+            await self._controls.stop_unwanted(record)
             return Outcome(message=_mirroring(self._plane.state, record, shadow))
 
     async def disable(self, name: str, tell: Teller) -> Outcome:
@@ -77,12 +91,18 @@ class Shadows:
             shadow = state.shadows[name]
             return (PutShadow(off(shadow)),)
 
-        await self._plane.journal.amend(change)
+        try:
+            await self._plane.journal.amend(change)
+        except StorageError as error:
+            raise StorageError(
+                f"{error.message} The shadow of {name} stays on; 'microstax env shadow --disable-all' stops all "
+                "mirroring also while nothing can be stored."
+            ) from error
         try:
             await self._plane.publisher.settled(layout.tee_node(record.spec.baseline))
         except FaultError as error:
             tell.warn(f"{error.message} It stops mirroring as soon as it is back.")
-        await finish(self._stop_unwanted_controls(record), name=f"stop controls of {name}")
+        await finish(self._controls.stop_unwanted(record), name=f"stop controls of {name}")
 
     def _next(self, record: OverlayRecord, before: ShadowRecord | None, chosen: ShadowSettings) -> ShadowRecord:
         now_ms = self._plane.now_ms()
@@ -97,15 +117,21 @@ class Shadows:
             overlay=name, settings=chosen, generation=generation, since_ms=now_ms, expires_ms=expires_ms
         )
 
-    async def _put_in_force(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller) -> None:
+    async def _put_in_force(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller, pulled: int) -> None:
         """Let a worker look, then Envoy mirror, then everybody know. The caller ends the show, also of a failure."""
         node = layout.tee_node(record.spec.baseline)
         self._plane.to_workers.show(shadow)
         watched = await self._watches.wait(node, shadow.overlay, shadow.generation, timeout_s=self._watch_timeout_s)
         tell.say("waiting for Envoy")
+        self._kill_switch.check(pulled, shadow.overlay)
         self._plane.to_envoys.show(shadow)
         await self._plane.publisher.settled(node)
-        await self._plane.journal.commit(PutShadow(shadow))
+
+        def change(_: State) -> tuple[PutShadow, ...]:
+            self._kill_switch.check(pulled, shadow.overlay)
+            return (PutShadow(shadow),)
+
+        await self._plane.journal.amend(change)
         if not self._has_workers():
             tell.warn("No worker is connected, so nothing is compared until one is: see 'microstax status'.")
         elif not watched:
@@ -114,11 +140,22 @@ class Shadows:
                 "'microstax env diffs', which counts them as capture_gap."
             )
 
+    async def _end_pauses(self, record: OverlayRecord, tell: Teller) -> None:
+        """Let a shadow mirror that ended and could not be stored as off; say so if somebody else pauses it."""
+        name, envoys = record.spec.name, self._plane.to_envoys
+        if name in envoys.paused_by(Pauser.KILL_SWITCH) or name in envoys.paused_by(Pauser.EXPIRY):
+            envoys.resume(name, by=Pauser.KILL_SWITCH)
+            envoys.resume(name, by=Pauser.EXPIRY)
+            await self._plane.publisher.settled(layout.tee_node(record.spec.baseline))
+        pause = envoys.paused.get(name)
+        if pause is not None:
+            tell.warn(f"Nothing is mirrored into {name} at the moment: {pause.why}")
+
     async def _revert(self, record: OverlayRecord) -> None:
         self._end_show(record.spec.name)
         # Envoy's refusal is remembered until it is asked for something else: who tries again soon must be heard.
         await self._plane.publisher.published()
-        await self._stop_unwanted_controls(record)
+        await self._controls.stop_unwanted(record)
 
     def _end_show(self, name: str) -> None:
         self._plane.to_workers.end(name)
@@ -136,37 +173,6 @@ class Shadows:
     def _check_plan(self, record: OverlayRecord, shadow: ShadowRecord) -> None:
         state = apply(self._plane.state, PutShadow(shadow))
         check(plans.tee_plan(state, state.environments[record.spec.baseline]))
-
-    async def _start_controls(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller) -> None:
-        name, fleet = record.spec.name, self._plane.fleet
-        copies = queries.control_copies(self._plane.state, record, shadow)
-        keys = [layout.control_port(name, spec.name) for spec in copies]
-        await self._plane.journal.choose_ports(keys, fleet.runtime.free_port)
-
-        def ready(service: ServiceSpec, status: ServiceStatus) -> None:
-            tell.say(
-                f"a second {service.name} of {record.spec.baseline} measures the noise, at http://{status.address}"
-            )
-
-        specs = processes.control_processes(self._plane.state, record, shadow)
-        await fleet.start_services(tuple(replace(spec, depends_on=()) for spec in copies), specs, ready)
-
-    async def _stop_unwanted_controls(self, record: OverlayRecord) -> None:
-        shadow = queries.enabled(self._plane.state, record.spec.name)
-        wanted = (
-            {spec.key for spec in processes.control_processes(self._plane.state, record, shadow)} if shadow else set()
-        )
-        await self._plane.fleet.stop(key for key in self._controls(record) if key not in wanted)
-
-    def _controls(self, record: OverlayRecord) -> list[ProcessKey]:
-        name = record.spec.name
-        possible = {layout.control_key(name, spec.name) for spec in record.spec.services}
-        return [key for key in self._plane.fleet.runtime.statuses(name) if key in possible]
-
-
-def off(shadow: ShadowRecord) -> ShadowRecord:
-    """Return a shadow as somebody switched it off."""
-    return replace(shadow, settings=replace(shadow.settings, enabled=False), expires_ms=0)
 
 
 def _comparable(one: ShadowSettings, other: ShadowSettings) -> bool:
