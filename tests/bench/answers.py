@@ -8,12 +8,15 @@ more than the machine they share.
 import argparse
 import errno
 import heapq
+import os
 import select
 import socket
 import struct
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from typing import Final
 
 FAULTS: Final = ("none", "hang", "crash", "reset", "large")
@@ -23,6 +26,7 @@ CRASH_EVERY: Final = 100
 """Requests after which a crashing server falls over."""
 CRASH_S: Final = 0.5
 """How long it refuses connections before it is back."""
+ASK_EVERY: Final = 25
 _PIECE: Final = 256 * 1024
 _ABORT: Final = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close() sends a reset
 
@@ -53,8 +57,10 @@ class _Connection:
 class Server:
     """Serves on a loopback port until the process ends. `delay_s` is how long each answer takes, without CPU."""
 
-    def __init__(self, port: int, *, fault: str = "none", delay_s: float = 0.0) -> None:
-        self._port, self._fault, self._delay_s = port, fault, delay_s
+    def __init__(
+        self, port: int, *, fault: str = "none", delay_s: float = 0.0, ask: tuple[str, int] | None = None
+    ) -> None:
+        self._port, self._fault, self._delay_s, self._ask = port, fault, delay_s, ask
         self._epoll = select.epoll()
         self._connections: dict[int, _Connection] = {}
         self._due: list[tuple[float, int, _Connection, bytes]] = []
@@ -151,6 +157,8 @@ class Server:
         if self._fault == "crash" and self._served % CRASH_EVERY == 0:
             self._fall_over()
             return False
+        if self._ask and self._served % ASK_EVERY == 0:
+            _call(self._ask)
         data = self._large or _answer(answer_body(path, received))
         if self._delay_s:
             self._order += 1
@@ -204,6 +212,23 @@ class Server:
             self._reset(connection)
 
 
+def service_address(name: str) -> tuple[str, int]:
+    """Return where a service is, by the variables that say so."""
+    prefix = name.upper().replace("-", "_")
+    return os.environ[f"{prefix}_SERVICE_HOST"], int(os.environ[f"{prefix}_SERVICE_PORT"])
+
+
+def _call(address: tuple[str, int]) -> None:
+    """Ask another service; whether it answers changes nothing here."""
+    with suppress(OSError, HTTPException):
+        client = HTTPConnection(*address, timeout=1)
+        try:
+            client.request("GET", "/items/1")
+            client.getresponse().read()
+        finally:
+            client.close()
+
+
 def _length(head: bytes) -> int:
     """Return the content-length that a request's head says, 0 without one."""
     at = head.lower().find(b"\r\ncontent-length:")
@@ -213,12 +238,16 @@ def _length(head: bytes) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Serve until killed."""
     parser = argparse.ArgumentParser(description="Answer HTTP requests cheaply, or fail in a chosen way.")
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, default=os.environ.get("PORT"), help="default: the variable PORT")
+    parser.add_argument("--ask", metavar="SERVICE", help="call this service too, on every 25th request")
     parser.add_argument("--fault", choices=FAULTS, default="none", help="what is wrong with it (default %(default)s)")
     parser.add_argument("--delay-ms", type=float, default=0.0, help="time to each answer (default %(default)s)")
     chosen = parser.parse_args(arguments)
+    if chosen.port is None:
+        parser.error("say --port, or PORT in the environment")
+    ask = service_address(chosen.ask) if chosen.ask else None
     try:
-        server = Server(chosen.port, fault=chosen.fault, delay_s=chosen.delay_ms / 1000)
+        server = Server(chosen.port, fault=chosen.fault, delay_s=chosen.delay_ms / 1000, ask=ask)
     except OSError as error:
         print(f"port {chosen.port}: {errno.errorcode.get(error.errno or 0, error)}", file=sys.stderr)
         return 1
