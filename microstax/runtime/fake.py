@@ -26,12 +26,17 @@ class FakeRuntime:
         self.resident: dict[ProcessKey, int] = {}
         self.calls: list[tuple[str, str]] = []
         self.found = set(found)
+        self.fences = True
         self._folder = folder
         self._statuses: dict[ProcessKey, ServiceStatus] = {}
         self._listeners: list[StatusListener] = []
         self._next_port = _FIRST_PORT
         self._next_pid = 1000
         self._news = asyncio.Event()
+
+    def can_deny_ports(self) -> bool:
+        """Return what a test says, in `fences`."""
+        return self.fences
 
     async def open(self) -> tuple[ProcessKey, ...]:
         """Return `found`."""

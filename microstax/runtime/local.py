@@ -12,7 +12,7 @@ from typing import Final
 
 from microstax.errors import NotFoundError, ServiceFailedError
 from microstax.model.environment import ServiceStatus
-from microstax.runtime import logs, ports
+from microstax.runtime import fenced, logs, ports
 from microstax.runtime.background import Background
 from microstax.runtime.marker import check_key, marked_processes, spec_digest
 from microstax.runtime.port import ProcessKey, ProcessRole, ProcessSpec, StatusListener
@@ -38,7 +38,12 @@ class LocalRuntime:
         self._locks: dict[ProcessKey, asyncio.Lock] = {}
         self._listeners: list[StatusListener] = []
         self._ports: set[int] = set()
+        self._can_deny_ports: Final = fenced.can_deny_ports()
         self._rotation = Background("the rotation of logs")
+
+    def can_deny_ports(self) -> bool:
+        """Tell whether this kernel keeps a process from connecting to ports."""
+        return self._can_deny_ports
 
     async def open(self) -> tuple[ProcessKey, ...]:
         """Find the processes that an earlier control plane with the same state started; return their keys."""

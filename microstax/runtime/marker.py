@@ -37,12 +37,14 @@ def marker_variables(spec: ProcessSpec, *, state: Path) -> dict[str, str]:
 
 def spec_digest(spec: ProcessSpec) -> str:
     """Return a digest of what runs: a spec that differs only in how it is watched has the same one."""
-    runs = {
+    runs: dict[str, object] = {
         "command": list(spec.command),
         "environ": dict(sorted(spec.environ.items())),
         "workdir": spec.workdir,
         "address": str(spec.address),
     }
+    if spec.denied_ports:
+        runs["denied_ports"] = sorted(spec.denied_ports)
     return hashlib.sha256(json.dumps(runs, sort_keys=True).encode()).hexdigest()[:16]
 
 

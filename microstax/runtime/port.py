@@ -42,7 +42,8 @@ class ProcessSpec:
 
     The port of `address` is passed in `PORT`, and `$(NAME)` in the command is replaced by the variable's value.
     `command` empty and `address` set describes a server that runs already elsewhere (`url`): it is only watched.
-    `health_socket` checks a unix socket (an Envoy's admin, GET /ready) instead of `address`.
+    `health_socket` checks a unix socket (an Envoy's admin, GET /ready) instead of `address`. `denied_ports` are TCP
+    ports that it and all that it starts cannot connect to, on any host, where the runtime `can_deny_ports`.
     """
 
     key: ProcessKey
@@ -53,6 +54,7 @@ class ProcessSpec:
     health: HealthCheck | None = None
     health_socket: Path | None = None
     stop_timeout_s: float = 5.0
+    denied_ports: frozenset[int] = frozenset()
 
 
 StatusListener = Callable[[ProcessKey, ServiceStatus], None]
@@ -60,6 +62,9 @@ StatusListener = Callable[[ProcessKey, ServiceStatus], None]
 
 class Runtime(Protocol):
     """Start, watch and stop processes. All methods are called from one event loop."""
+
+    def can_deny_ports(self) -> bool:
+        """Tell whether ProcessSpec.denied_ports are enforced here; where not, they are ignored."""
 
     async def open(self) -> tuple[ProcessKey, ...]:
         """Find the processes that an earlier control plane with the same state started; return their keys."""
