@@ -1,5 +1,7 @@
 """`microstax overlay`: sparse environments with only the services that a branch modifies."""
 
+from typing import Final
+
 import click
 
 from microstax.cli.connection import Settings, pass_settings, settings_options
@@ -10,6 +12,12 @@ from microstax.cli.shape import Group, command
 from microstax.cli.sources import read_source
 from microstax.cli.values import FILE
 from microstax.report.text import visible_lines
+
+_DIRECT: Final = {
+    "refused": "connections to the baseline's own ports are refused",
+    "allowed": "connections to the baseline's own ports are allowed by patch.yaml (bridge: {direct: allow})",
+    "open": "fence: direct connections are not enforced",
+}
 
 
 @click.group("overlay", cls=Group, examples=("microstax overlay list", "microstax overlay show shadow-test"))
@@ -87,7 +95,7 @@ def show(settings: Settings, *, name: str, output: str) -> None:
     if output == "json":
         echo_json(plain(found))
         return
-    allowed = [f"{', '.join(one.methods)} on {one.service}" for one in found.bridge_allow]
+    allowed = [f"{one.allowed} on {one.service}" for one in found.fence if one.allowed]
     echo_facts(
         (
             ("name", found.name),
@@ -95,9 +103,24 @@ def show(settings: Settings, *, name: str, output: str) -> None:
             ("created", moment(found.created_ms)),
             ("shadowed", yes(found.shadowed)),
             ("bridge allows", "; ".join(allowed) or "safe methods only"),
+            ("past the bridge", _DIRECT.get(found.direct, found.direct)),
         )
     )
     echo_services(found.services)
+    if found.fence:
+        click.echo("\nfence: what it may do to the baseline")
+        rows = [
+            (
+                one.service,
+                f"safe methods{f', {one.allowed}' if one.allowed else ''}"
+                if one.protocol == "http"
+                else ("connections" if one.allowed else "nothing: connections are closed"),
+                f"{one.max_concurrent:,}",
+                f"{one.max_rps:,}",
+            )
+            for one in found.fence
+        ]
+        echo_table(("SERVICE", "PASSES", "AT A TIME", "A SECOND"), rows, empty="")
     if found.manifest_diff:
         click.echo(f"\n{visible_lines(found.manifest_diff).rstrip()}")
 

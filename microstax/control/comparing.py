@@ -71,6 +71,7 @@ def report(question: Question) -> ReportDocument:
             today=question.today,
             minutes=question.minutes,
             rechecks=question.rechecks,
+            bridge=question.bridge,
             service=question.service,
             endpoint=question.endpoint,
             kind=question.kind,

@@ -1,9 +1,10 @@
 """Envoy's counters as tallies: which of them is about which service of which shadow. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from microstax.control import coverage, layout, queries
+from microstax.control import coverage, crosschecks, fence, layout, queries
 from microstax.envoy import stats
 from microstax.model.exchange import Side
 from microstax.store.port import CounterReading, TallyKey
@@ -57,6 +58,8 @@ def _of_bridge(state: State, overlay: str, counted: stats.Counters) -> Iterator[
     for service, bridge in counted.bridges.items():
         blocked = sum(bridge.blocked.values())
         yield f"blocked {service}", blocked, (_tally(shadow, service, coverage.BLOCKED),)
+        for name, value in fence.tallies(bridge):
+            yield f"{name} {service}", value, (_tally(shadow, service, name),)
 
 
 def _shadows_of(state: State, environment: str, service: str) -> list[ShadowRecord]:

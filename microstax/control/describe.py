@@ -1,16 +1,18 @@
 """Environments and overlays as messages: the state with what the runtime knows of it."""
 
 from microstax.blueprint import service_version
-from microstax.control import layout, queries
+from microstax.blueprint.fence import allowed_words
+from microstax.control import layout, past, queries
 from microstax.control.plane import Plane
 from microstax.generated.management.microstax.management.v1 import (
     BridgeAllowanceInfo,
     EnvironmentInfo,
+    FenceInfo,
     IgnoreRule,
     OverlayInfo,
     ServiceInfo,
 )
-from microstax.model.environment import ServicePhase, ServiceSpec, ServiceStatus
+from microstax.model.environment import Address, ServicePhase, ServiceSpec, ServiceStatus
 from microstax.runtime.port import ProcessKey
 from microstax.store.state import EnvironmentRecord, OverlayRecord, RuleRecord
 
@@ -27,7 +29,7 @@ def environment_info(plane: Plane, record: EnvironmentRecord) -> EnvironmentInfo
             plane,
             layout.service_key(name, spec.name),
             spec,
-            url=f"http://{queries.tee_address(spec)}",
+            url=f"{spec.protocol}://{queries.tee_address(spec)}",
             version=versions.get(spec.name, ""),
         )
         for spec in record.spec.services
@@ -50,8 +52,15 @@ def overlay_info(plane: Plane, record: OverlayRecord) -> OverlayInfo:
         baseline=record.spec.baseline,
         services=[*_own_services(plane, record), *_bridged_services(plane, record)],
         bridge_allow=[
-            BridgeAllowanceInfo(service=one.service, methods=list(one.methods)) for one in record.spec.bridge
+            BridgeAllowanceInfo(service=one.service, methods=list(one.methods), bodies=one.bodies, tcp=one.tcp)
+            for one in record.spec.bridge
         ],
+        fence=[
+            _fence(record, spec)
+            for spec in queries.baseline_of(plane.state, record).spec.services
+            if record.spec.service(spec.name) is None
+        ],
+        direct=past.direct(record.spec, can_deny=plane.fleet.runtime.can_deny_ports()),
         shadowed=queries.enabled(plane.state, record.spec.name) is not None,
         created_ms=record.created_ms,
         manifest_diff=record.manifest_diff,
@@ -90,7 +99,7 @@ def _own_services(plane: Plane, record: OverlayRecord) -> list[ServiceInfo]:
             plane,
             layout.service_key(name, spec.name),
             spec,
-            url=f"http://{queries.service_address(plane.state, name, spec)}",
+            url=f"{spec.protocol}://{queries.service_address(plane.state, name, spec)}",
             version=service_version(spec),
             runs_in="overlay",
         )
@@ -105,12 +114,27 @@ def _bridged_services(plane: Plane, record: OverlayRecord) -> list[ServiceInfo]:
             plane,
             layout.service_key(baseline.name, spec.name),
             spec,
-            url=f"http://{queries.port_address(plane.state, layout.bridge_port(record.spec.name, spec.name))}",
+            url=f"{spec.protocol}://{_bridge_address(plane, record, spec)}",
             runs_in="bridge",
         )
         for spec in baseline.services
         if record.spec.service(spec.name) is None
     ]
+
+
+def _bridge_address(plane: Plane, record: OverlayRecord, spec: ServiceSpec) -> Address:
+    return queries.port_address(plane.state, layout.bridge_port(record.spec.name, spec.name))
+
+
+def _fence(record: OverlayRecord, spec: ServiceSpec) -> FenceInfo:
+    limits = record.spec.limits_of(spec.name)
+    return FenceInfo(
+        service=spec.name,
+        protocol=spec.protocol.value,
+        allowed=allowed_words(record.spec, spec),
+        max_concurrent=limits.max_concurrent,
+        max_rps=limits.max_rps,
+    )
 
 
 def _service(
@@ -129,4 +153,5 @@ def _service(
         version=version,
         command=list(spec.command),
         runs_in=runs_in,
+        protocol=spec.protocol.value,
     )

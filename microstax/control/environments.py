@@ -104,7 +104,7 @@ class Environments:
         await self._plane.publisher.settled(node)
 
         def ready(service: ServiceSpec, status: ServiceStatus) -> None:
-            where = f"http://{queries.tee_address(service)}"
+            where = f"{service.protocol}://{queries.tee_address(service)}"
             tell.say(f"{service.name} is ready at {where} (its process is at {status.address})")
 
         specs = processes.environment_processes(self._plane.state, record)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from microstax.blueprint import OverlayBlueprint, apply_patch, parse_patch
-from microstax.control import describe, layout, plans, processes, queries
+from microstax.control import describe, layout, past, plans, processes, queries
 from microstax.control.plane import Plane
 from microstax.control.progress import Outcome, Teller
 from microstax.control.shadows import Shadows
@@ -29,6 +29,8 @@ class Overlays:
             blueprint = self._blueprint(name, baseline, file)
             for note in blueprint.notes:
                 tell.warn(note)
+            if open_ways := past.warning(blueprint.spec, can_deny=self._can_deny_ports()):
+                tell.warn(open_ways)
             if dry_run:
                 return Outcome(message="Nothing was started.", output=blueprint.manifest_diff)
             record = await self._create(blueprint, tell)
@@ -54,6 +56,9 @@ class Overlays:
         self._check_free(name)
         patch = parse_patch(file.text, file=file.name)
         return apply_patch(patch, overlay_name=name, baseline=record.spec, file=file.name, directory=file.directory)
+
+    def _can_deny_ports(self) -> bool:
+        return self._plane.fleet.runtime.can_deny_ports()
 
     def _baseline(self, name: str) -> EnvironmentRecord:
         state = self._plane.state
@@ -116,7 +121,7 @@ class Overlays:
         await self._plane.publisher.settled(node)
 
         def ready(service: ServiceSpec, status: ServiceStatus) -> None:
-            tell.say(f"{service.name} of {record.spec.name} is ready at http://{status.address}")
+            tell.say(f"{service.name} of {record.spec.name} is ready at {service.protocol}://{status.address}")
 
         specs = processes.overlay_processes(self._plane.state, record)
         await self._plane.fleet.start_services(record.spec.services, specs, ready)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from microstax.blueprint import discovery_environment, url_address
-from microstax.control import layout, queries
+from microstax.control import layout, past, queries
 from microstax.model.environment import Address, ServiceSpec
 from microstax.runtime.port import ProcessKey, ProcessSpec
 from microstax.store.state import EnvironmentRecord, OverlayRecord, ShadowRecord, State
@@ -40,20 +40,24 @@ def overlay_processes(state: State, record: OverlayRecord) -> tuple[ProcessSpec,
     name = record.spec.name
     own = {spec.name: queries.service_address(state, name, spec) for spec in record.spec.services}
     addresses = {**_bridged(state, record), **own}
+    denied = past.denied_ports(state, record)
     return tuple(
-        _process(layout.service_key(name, spec.name), spec, own[spec.name], addresses) for spec in record.spec.services
+        _process(layout.service_key(name, spec.name), spec, own[spec.name], addresses, denied=denied)
+        for spec in record.spec.services
     )
 
 
 def control_processes(state: State, record: OverlayRecord, shadow: ShadowRecord) -> tuple[ProcessSpec, ...]:
     """Return the control copies of a shadow: the baseline's version, which finds everything at the bridge."""
     name, addresses = record.spec.name, _bridged(state, record)
+    denied = past.denied_ports(state, record)
     return tuple(
         _process(
             layout.control_key(name, spec.name),
             spec,
             queries.port_address(state, layout.control_port(name, spec.name)),
             addresses,
+            denied=denied,
         )
         for spec in queries.control_copies(state, record, shadow)
     )
@@ -66,7 +70,14 @@ def _bridged(state: State, record: OverlayRecord) -> dict[str, Address]:
     }
 
 
-def _process(key: ProcessKey, spec: ServiceSpec, address: Address, addresses: Mapping[str, Address]) -> ProcessSpec:
+def _process(
+    key: ProcessKey,
+    spec: ServiceSpec,
+    address: Address,
+    addresses: Mapping[str, Address],
+    *,
+    denied: frozenset[int] = frozenset(),
+) -> ProcessSpec:
     if spec.url:
         return ProcessSpec(key=key, address=url_address(spec.url), health=spec.health)
     # The user's own variables win over discovery; PORT is where we look for the process, so it is ours.
@@ -78,4 +89,5 @@ def _process(key: ProcessKey, spec: ServiceSpec, address: Address, addresses: Ma
         workdir=spec.workdir,
         address=address,
         health=spec.health,
+        denied_ports=denied,
     )

@@ -9,10 +9,11 @@ from typing import Final
 
 import orjson
 
-from microstax.control import coverage, queries, rules
+from microstax.control import coverage, fence, past, queries, rules
 from microstax.control.coverage import Account
 from microstax.control.intake import Intake
 from microstax.control.plane import Plane
+from microstax.control.refusals import Refusals
 from microstax.errors import NotFoundError, UndecidedError, UsageError
 from microstax.generated.management.microstax.management.v1 import (
     ExportPairsRequest,
@@ -24,7 +25,7 @@ from microstax.generated.management.microstax.management.v1 import (
 from microstax.model.ending import has_ended
 from microstax.model.exchange import NotCompared
 from microstax.model.ignore import ExpectedChange, IgnoreRule
-from microstax.model.report import Coverage, Rechecks, ReportDocument
+from microstax.model.report import BridgeReport, Coverage, Rechecks, ReportDocument
 from microstax.model.shadow import ControlMode
 from microstax.store.port import Results
 from microstax.store.state import OverlayRecord, ShadowRecord
@@ -48,6 +49,7 @@ class Question:
     today: date
     minutes: float | None = None
     rechecks: Rechecks | None = None
+    bridge: BridgeReport | None = None
     service: str = ""
     endpoint: str = ""
     kind: str = ""
@@ -65,9 +67,10 @@ Build = Callable[[Question], ReportDocument]
 class Reports:
     """Answers what was found. `build` makes the document of what is in the store."""
 
-    def __init__(self, plane: Plane, intake: Intake, *, build: Build) -> None:
+    def __init__(self, plane: Plane, intake: Intake, refusals: Refusals, *, build: Build) -> None:
         self._plane: Final = plane
         self._intake: Final = intake
+        self._refusals: Final = refusals
         self._build: Final = build
 
     async def get(self, request: GetReportRequest) -> GetReportResponse:
@@ -93,6 +96,7 @@ class Reports:
             today=datetime.fromtimestamp(now_ms / 1000, UTC).date(),
             minutes=max(0, now_ms - shadow.since_ms) / 60_000 if shadow.settings.enabled else None,
             rechecks=_rechecks(shadow, results, request.service),
+            bridge=self._bridge(record, results),
             service=request.service,
             endpoint=request.endpoint,
             kind=request.kind,
@@ -147,6 +151,12 @@ class Reports:
                 f"'microstax env shadow {overlay} --enable'."
             )
         return record, shadow
+
+    def _bridge(self, record: OverlayRecord, results: Results) -> BridgeReport:
+        """Return what the bridge did, of all services: whom a branch calls is no matter of what is shown."""
+        can_deny = self._plane.fleet.runtime.can_deny_ports()
+        refused = self._refusals.of(record.spec.name)
+        return fence.report(results.counts, refused, direct=past.direct(record.spec, can_deny=can_deny))
 
     def _accounts(self, shadow: ShadowRecord, results: Results, service: str) -> list[Account]:
         by_service: dict[str, dict[str, int]] = {}

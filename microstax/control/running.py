@@ -14,6 +14,7 @@ import grpc.aio
 from microstax.api.address import MANAGEMENT_SOCKET, management_address, socket_path, tidy_folders
 from microstax.capture.redaction import KEY_BYTES
 from microstax.control import comparing, layout, plans, ports, processes
+from microstax.control.access_log import AccessLog
 from microstax.control.controls import Controls
 from microstax.control.endings import Endings
 from microstax.control.envoys import envoy_binary, envoy_processes, worker_process
@@ -24,6 +25,8 @@ from microstax.control.management import Management
 from microstax.control.plane import Plane
 from microstax.control.progress import Outcome, Teller
 from microstax.control.publisher import Publisher
+from microstax.control.refusals import Refusals
+from microstax.control.regulator import Regulator
 from microstax.control.reports import Reports
 from microstax.control.server import make_server
 from microstax.control.shadows import WATCH_TIMEOUT_S
@@ -76,7 +79,9 @@ class ControlPlane:
         )
         self.plane: Final = Plane(journal=self._journal, fleet=fleet, publisher=self._publisher)
         self.endings: Final = Endings(self.plane, Controls(self.plane))
-        self._intake: Final = Intake(self.plane, merge=comparing.Merger())
+        regulator = Regulator(self.plane, worker_memory=self._limits.worker_bytes)
+        self._refusals: Final = Refusals(self.plane)
+        self._intake: Final = Intake(self.plane, merge=comparing.Merger(), regulator=regulator)
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -86,6 +91,9 @@ class ControlPlane:
             stack.push_async_callback(self._store.close)
             await self._intake.renew(comparing.examples)
             targets = Targets(self._folder, redaction_key=await self._redaction_key())
+            guarding = Guarding(self.plane, self._intake, worker_of=targets.worker_of, limits=self._limits)
+            await self._refusals.open(redaction_key=await self._redaction_key())
+            stack.push_async_callback(self._last_refusals)
             self.plane.to_workers.attach(targets.follow)
             self._journal.subscribe(self.plane.to_workers.follow)
             # Listening comes before starting anything: an address that cannot be had leaves nothing behind.
@@ -110,7 +118,9 @@ class ControlPlane:
             for number, starting in enumerate(missing):
                 self._in_background(stack, starting, name=f"restore {number}")
             self._in_background(stack, self.endings.run(), name="endings")
+            self._in_background(stack, guarding.run(), name="guard")
             self._in_background(stack, self._tidy(), name="tidy")
+            self._in_background(stack, self._refusals.run(), name="refused calls")
             yield
 
     def ask_to_stop(self) -> None:
@@ -132,6 +142,13 @@ class ControlPlane:
             socket_path(self._folder, name).unlink(missing_ok=True)
         tidy_folders(self._folder)
 
+    async def _last_refusals(self) -> None:
+        """Write what was refused last, once nothing more comes in."""
+        try:
+            await self._refusals.write()
+        except MicrostaxError as error:
+            _log.warning("%s", error.message)
+
     async def _redaction_key(self) -> bytes:
         return await self._store.secret(_REDACTION_KEY, secrets.token_bytes(KEY_BYTES))
 
@@ -146,6 +163,7 @@ class ControlPlane:
     async def _start_xds(self, stack: AsyncExitStack) -> None:
         server = grpc.aio.server(options=self.xds.options.grpc_options())
         self.xds.add_to(server)
+        AccessLog(self._refusals.take).add_to(server)
         bind_socket(server, socket_path(self._folder, layout.XDS_SOCKET))
         await server.start()
         stack.push_async_callback(server.stop, GRACE_S)
@@ -156,8 +174,8 @@ class ControlPlane:
             self.plane,
             intake=self._intake,
             watch_timeout_s=self._watch_timeout_s,
-            reports=Reports(self.plane, self._intake, build=comparing.report),
-            status=StatusReport(self.plane, self._intake, folder=self._folder, nodes=self.xds.status),
+            reports=Reports(self.plane, self._intake, self._refusals, build=comparing.report),
+            status=StatusReport(self.plane, self._intake, guarding, folder=self._folder, nodes=self.xds.status),
             endings=self.endings,
             shut_down=self._shut_down,
         )

@@ -208,15 +208,57 @@ class ServiceReport(TypedDict):
     endpoints: list[EndpointReport]
 
 
-class Coverage(TypedDict):
-    """What became of the mirrored requests: mirrored = paired + the sum of not_compared."""
+CheckedCount = Literal["requests", "copies", "accounted", "timeouts", "overflow", "failures", "traces"]
 
+
+class CrossCheck(TypedDict):
+    """One count of Envoy held against the same count made elsewhere; `difference` = envoy - counted.
+
+    `requests`: came in | left by one of the routes. `copies`: were to be made | were made. `accounted`: copies made |
+    that workers told of. `timeouts`, `overflow`, `failures`: of copies | as captured. `traces`: written | that came
+    (of all services together: `service` is empty). Of the difference, `under_way` may be on its way still, and
+    `explained` is no mistake, `because` of something; nothing explains what is `unexplained`.
+    """
+
+    service: str
+    what: CheckedCount
+    envoy: int
+    counted: int
+    difference: int
+    under_way: int
+    explained: int
+    because: str
+    unexplained: int
+
+
+class EnvoyCounts(TypedDict):
+    """What became of the copies by Envoy's own counters: `dropped` are those above the limit of copies under way."""
+
+    copies: int
+    dropped: int
+    timed_out: int
+    failed: int
+
+
+class Coverage(TypedDict):
+    """What became of the mirrored requests: mirrored = paired + the sum of not_compared.
+
+    `requests` is all that the tee took: mirrored + the sums of skipped_methods and skipped. `gaps` is what is missing
+    of the capture gaps, and adds up to not_compared["capture_gap"]. `strays` are traces that belong to no request of
+    the account. What only an Envoy can know is missing in the report of a file of pairs.
+    """
+
+    requests: NotRequired[int]
     mirrored: int
     paired: int
     not_compared: dict[str, int]
+    gaps: NotRequired[dict[str, int]]
+    strays: NotRequired[dict[str, int]]
     skipped_methods: dict[str, int]
     skipped: NotRequired[dict[str, int]]
     blocked_calls: int
+    envoy: NotRequired[EnvoyCounts]
+    cross_checks: NotRequired[list[CrossCheck]]
 
 
 class StoppedCalls(TypedDict):
@@ -250,7 +292,7 @@ class BridgeReport(TypedDict):
 
     `unsafe_passed` of those that passed may have changed something, `unsafe` says which; patch.yaml allowed them. Of
     the stopped ones `calls` lists the kinds, and `unlisted` more are counted and not listed. `direct` says what becomes
-    of connections past the bridge: they are `refused`, `allowed` by patch.yaml, or `open` as nothing here can stop them.
+    of connections past the bridge: they are `refused`, `allowed` by patch.yaml, or `open`: nothing here can stop them.
     """
 
     passed: int

@@ -17,6 +17,7 @@ __all__ = (
     "EnvoyInfo",
     "EnvoyType",
     "ExportPairsRequest",
+    "FenceInfo",
     "GetEnvironmentRequest",
     "GetOverlayRequest",
     "GetPairRequest",
@@ -98,6 +99,10 @@ class BridgeAllowanceInfo(betterproto2.Message):
     service: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
 
     methods: "list[str]" = betterproto2.field(2, betterproto2.TYPE_STRING, repeated=True)
+
+    bodies: "bool" = betterproto2.field(3, betterproto2.TYPE_BOOL)
+
+    tcp: "bool" = betterproto2.field(4, betterproto2.TYPE_BOOL)
 
 
 default_message_pool.register_message("microstax.management.v1", "BridgeAllowanceInfo", BridgeAllowanceInfo)
@@ -299,6 +304,34 @@ class ExportPairsRequest(betterproto2.Message):
 
 
 default_message_pool.register_message("microstax.management.v1", "ExportPairsRequest", ExportPairsRequest)
+
+
+@dataclass(eq=False, repr=False)
+class FenceInfo(betterproto2.Message):
+    service: "str" = betterproto2.field(1, betterproto2.TYPE_STRING)
+
+    protocol: "str" = betterproto2.field(2, betterproto2.TYPE_STRING)
+    """
+    http | tcp
+    """
+
+    allowed: "str" = betterproto2.field(3, betterproto2.TYPE_STRING)
+    """
+    what passes beside safe calls, in words; empty: nothing
+    """
+
+    max_concurrent: "int" = betterproto2.field(4, betterproto2.TYPE_INT64)
+    """
+    calls (of TCP: connections) under way
+    """
+
+    max_rps: "int" = betterproto2.field(5, betterproto2.TYPE_INT64)
+    """
+    new ones a second
+    """
+
+
+default_message_pool.register_message("microstax.management.v1", "FenceInfo", FenceInfo)
 
 
 @dataclass(eq=False, repr=False)
@@ -551,6 +584,16 @@ class OverlayInfo(betterproto2.Message):
     as the dry run prints it
     """
 
+    fence: "list[FenceInfo]" = betterproto2.field(8, betterproto2.TYPE_MESSAGE, repeated=True)
+    """
+    of every service that it reaches through the bridge
+    """
+
+    direct: "str" = betterproto2.field(9, betterproto2.TYPE_STRING)
+    """
+    connections past the bridge: refused | allowed | open (nothing can stop them here)
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "OverlayInfo", OverlayInfo)
 
@@ -711,6 +754,11 @@ class ServiceInfo(betterproto2.Message):
     runs_in: "str" = betterproto2.field(10, betterproto2.TYPE_STRING)
     """
     of an overlay: overlay | bridge
+    """
+
+    protocol: "str" = betterproto2.field(11, betterproto2.TYPE_STRING)
+    """
+    http | tcp
     """
 
 
