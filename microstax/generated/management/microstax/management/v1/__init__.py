@@ -594,6 +594,11 @@ class OverlayInfo(betterproto2.Message):
     connections past the bridge: refused | allowed | open (nothing can stop them here)
     """
 
+    ends_ms: "int" = betterproto2.field(10, betterproto2.TYPE_INT64)
+    """
+    when its shadow ends by itself, or (not shadowed) ended so; 0: neither
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "OverlayInfo", OverlayInfo)
 
