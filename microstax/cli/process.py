@@ -7,31 +7,70 @@ import click
 from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.progress import follow
 from microstax.cli.shape import command
+from microstax.cli.values import duration, size
 from microstax.errors import ControlPlaneUnreachableError, FaultError
 
 STOP_S: Final = 15.0
 """How long an interpreter that has nothing left to do may take to end."""
 
 
-@command(None, "up", examples=["microstax up", "microstax up --detach", "microstax up --state /tmp/msx --detach"])
+@command(
+    None,
+    "up",
+    examples=["microstax up", "microstax up --detach", "microstax up --max-envoy-memory 512MiB --max-lag 30s"],
+)
 @click.option("--detach", is_flag=True, help="Run in the background; return when it answers.")
 @click.option("--listen", metavar="HOST:PORT", help="Also answer the management API on TCP (anybody may then use it).")
+@click.option(
+    "--max-envoy-memory",
+    type=size,
+    default="256MiB",
+    show_default=True,
+    help="Pause mirroring from an Envoy that has grown by more since it began.",
+)
+@click.option(
+    "--max-worker-memory",
+    type=size,
+    default="1GiB",
+    show_default=True,
+    help="Pause all mirroring while the worker holds more.",
+)
+@click.option(
+    "--max-lag",
+    type=duration,
+    default="10s",
+    show_default=True,
+    help="Pause mirroring while the worker is further behind.",
+)
 @settings_options
 @pass_settings
 @click.pass_context
-def up(context: click.Context, settings: Settings, *, detach: bool, listen: str | None) -> None:
+def up(
+    context: click.Context,
+    settings: Settings,
+    *,
+    detach: bool,
+    listen: str | None,
+    max_envoy_memory: int,
+    max_worker_memory: int,
+    max_lag: float,
+) -> None:
     """Start the control plane, Envoy and the collector on this machine.
 
-    In the foreground with readable logs on stderr until Ctrl-C, or in the background with --detach.
+    In the foreground with readable logs on stderr until Ctrl-C, or in the background with --detach. The limits hold
+    until this control plane ends; 'microstax status' says what is paused and why.
     """
+    from microstax.control.guard import Limits
+
+    limits = Limits(envoy_growth_bytes=max_envoy_memory, worker_bytes=max_worker_memory, lag_ms=round(max_lag * 1000))
     if detach:
         from microstax.control.launch import detach as start
 
-        settings.say(start(settings.state_dir, listen=listen))
+        settings.say(start(settings.state_dir, listen=listen, limits=limits))
         return
     from microstax.control.serve import run
 
-    context.exit(run(settings.state_dir, listen=listen))
+    context.exit(run(settings.state_dir, listen=listen, limits=limits))
 
 
 @command(None, "down", examples=["microstax down"])

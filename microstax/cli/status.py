@@ -8,6 +8,7 @@ from microstax.cli.connection import Settings, pass_settings, settings_options
 from microstax.cli.listing import aligned, echo_facts, echo_json, moment, output_option, plain
 from microstax.cli.shape import command
 from microstax.model.shadow import MILLION
+from microstax.model.wording import size
 from microstax.report.figures import number, percent
 from microstax.report.text import visible
 
@@ -52,7 +53,7 @@ def _echo(found: "GetStatusResponse") -> None:
     for problem in found.problems:
         click.echo(f"problem        {visible(problem)}")
     envoys = [_envoy_row(envoy) for envoy in found.envoys]
-    _section(("ENVOY", "ROLE", "VERSION", "PID", "PHASE", "CONFIGURATION"), envoys)
+    _section(("ENVOY", "ROLE", "VERSION", "PID", "PHASE", "MEMORY", "CONFIGURATION"), envoys)
     for envoy in found.envoys:
         for kind in envoy.types:
             if kind.nack_error:
@@ -62,7 +63,8 @@ def _echo(found: "GetStatusResponse") -> None:
     for one in found.shadows:
         for line in _extras(one):
             click.echo(visible(line))
-    _section(("WORKER", "PID", "LAST SEEN", "PAIRS", "LAG"), [_worker_row(worker) for worker in found.workers])
+    workers = [_worker_row(worker) for worker in found.workers]
+    _section(("WORKER", "PID", "LAST SEEN", "PAIRS", "LAG", "MEMORY"), workers)
 
 
 def _section(headers: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -82,8 +84,16 @@ def _envoy_row(envoy: "EnvoyInfo") -> tuple[str, ...]:
         envoy.version,
         str(envoy.pid or ""),
         envoy.phase,
+        _memory(envoy.memory_bytes, envoy.memory_limit_bytes),
         state if envoy.connected else "not connected",
     )
+
+
+def _memory(held: int, limit: int = 0) -> str:
+    """Return what a process holds, and above what nothing is mirrored any more."""
+    if not held:
+        return ""
+    return f"{size(held)} of {size(limit)}" if limit else size(held)
 
 
 def _refusal(kind: "EnvoyType") -> str:
@@ -110,17 +120,39 @@ def _shadow_row(shadow: "ShadowInfo", service: "ShadowService") -> tuple[str, ..
 def _extras(shadow: "ShadowInfo") -> list[str]:
     """Return what a shadow does beside mirroring, in sentences."""
     if not shadow.enabled:
-        return []
-    lines = [
+        return [_ended(shadow)] if shadow.expires_ms else []
+    lines = [f"{shadow.overlay}: {sentence}" for sentence in shadow.adjusted]
+    lines += [
         f"{shadow.overlay} keeps {number(service.kept)} of {number(shadow.keep_pairs)} pairs of {service.service}"
         for service in shadow.services
         if shadow.keep_pairs
     ]
     if shadow.recheck_rps:
         lines.append(f"{shadow.overlay} asks mismatches again, at most {shadow.recheck_rps} a second and service")
-    return lines
+    if shadow.strip_headers:
+        lines.append(f"{shadow.overlay} gets copies without {', '.join(shadow.strip_headers)}")
+    if len(shadow.services) > 1:
+        lines.append(
+            f"{shadow.overlay} gets at most {number(shadow.max_total_rps)} copies a second, all services together"
+        )
+    ends = f"ends by itself at {moment(shadow.expires_ms)}" if shadow.expires_ms else "does not end by itself"
+    return [*lines, f"{shadow.overlay} {ends}"]
+
+
+def _ended(shadow: "ShadowInfo") -> str:
+    return (
+        f"{shadow.overlay} ended by itself at {moment(shadow.expires_ms)}: 'microstax env shadow {shadow.overlay} "
+        "--enable' switches it on again, with a new report"
+    )
 
 
 def _worker_row(worker: "WorkerInfo") -> tuple[str, ...]:
     lag = f"{number(worker.lag_ms)} ms"
-    return worker.worker_id, str(worker.pid or ""), moment(worker.last_seen_ms), number(worker.pairs), lag
+    return (
+        worker.worker_id,
+        str(worker.pid or ""),
+        moment(worker.last_seen_ms),
+        number(worker.pairs),
+        lag,
+        _memory(worker.memory_bytes),
+    )

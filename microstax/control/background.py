@@ -12,10 +12,10 @@ from microstax.errors import EXIT_FAULT, MicrostaxError
 
 
 def main() -> int:
-    """Serve; arguments are the state folder and, optionally, where to listen."""
+    """Serve; arguments are the state folder and, as JSON, where to listen and what is borne."""
     pipe = int(os.environ.pop(READY_VARIABLE))
     os.set_inheritable(pipe, False)  # the function's signature
-    folder, *rest = sys.argv[1:]
+    folder, text = sys.argv[1:]
 
     told: list[int] = []
 
@@ -25,9 +25,12 @@ def main() -> int:
             os.close(pipe)
 
     try:
-        from microstax.control.serve import run  # what fails here must be told as well
+        from microstax.control.guard import Limits  # what fails here must be told as well
+        from microstax.control.serve import run
 
-        return run(Path(folder), listen=rest[0] if rest else None, ready=lambda: tell({"ready": True}))
+        options = json.loads(text)
+        limits = Limits(**options["limits"]) if options["limits"] else None
+        return run(Path(folder), listen=options["listen"], limits=limits, ready=lambda: tell({"ready": True}))
     except MicrostaxError as error:
         tell({"ready": False, "message": error.message, "exit_code": error.exit_code})
         return error.exit_code

@@ -5,10 +5,12 @@ import os
 import select
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from microstax.api.address import prepare_folders
+from microstax.control.guard import Limits
 from microstax.control.layout import LOG_FILE
 from microstax.errors import EXIT_FAULT, FaultError, MicrostaxError
 
@@ -28,7 +30,9 @@ class StartError(MicrostaxError):
         self.exit_code = exit_code  # type: ignore[misc]  # that of the error that the process had
 
 
-def detach(state_dir: Path, *, listen: str | None = None, timeout_s: float = START_TIMEOUT_S) -> str:
+def detach(
+    state_dir: Path, *, listen: str | None = None, limits: Limits | None = None, timeout_s: float = START_TIMEOUT_S
+) -> str:
     """Start a control plane in the background and wait until it answers; return the sentence that says so.
 
     It has a session of its own, so that it outlives the terminal; it logs to control-plane.log in the state folder.
@@ -37,12 +41,13 @@ def detach(state_dir: Path, *, listen: str | None = None, timeout_s: float = STA
     """
     prepare_folders(state_dir)
     log_path = state_dir / LOG_FILE
+    options = {"listen": listen, "limits": asdict(limits) if limits else None}
     read_end, write_end = os.pipe()
     try:
         with _open_log(log_path) as log:
             written = log.tell()
             process = subprocess.Popen(
-                [sys.executable, "-m", "microstax.control.background", str(state_dir), *([listen] if listen else [])],
+                [sys.executable, "-m", "microstax.control.background", str(state_dir), json.dumps(options)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

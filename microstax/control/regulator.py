@@ -54,6 +54,7 @@ class Regulator:
         self._plane: Final = plane
         self._worker_memory: Final = worker_memory
         self._counted: dict[str, _Counted] = {}
+        self._memory: dict[str, int] = {}
         self._workers: dict[str, _Worker] = {}
         self._budgets: dict[tuple[str, int, str], Budget] = {}
 
@@ -73,13 +74,17 @@ class Regulator:
             counted = _Counted(one.at_ms or delta.at_ms, _mirrors(one))
             before = self._counted.get(one.node_id)
             arrived += max(0, counted.copies - before.copies) if before else 0
-            self._counted[one.node_id] = counted
+            self._counted[one.node_id], self._memory[one.node_id] = counted, one.memory_bytes
         self._note_burden(worker, delta, arrived, max(self._counted[one.node_id].at_ms for one in fresh))
         nodes = {one.node_id for one in fresh}
         for shadow in self._plane.state.shadows.values():
             record = self._plane.state.overlays[shadow.overlay]
             if shadow.settings.enabled and layout.tee_node(record.spec.baseline) in nodes:
                 self._hold(shadow, worker.burden)
+
+    def memory_of(self, node_id: str) -> int | None:
+        """Return how many bytes an Envoy said that it holds, None where it has not yet."""
+        return self._memory.get(node_id) or None
 
     def forget(self, worker_id: str) -> None:
         """Forget a worker that is gone."""

@@ -19,6 +19,8 @@ from microstax.control.controls import Controls
 from microstax.control.endings import Endings
 from microstax.control.envoys import envoy_binary, envoy_processes, worker_process
 from microstax.control.fleet import Fleet
+from microstax.control.guard import Limits
+from microstax.control.guarding import Guarding
 from microstax.control.intake import PRUNE_EVERY_MS, Intake
 from microstax.control.journal import Journal
 from microstax.control.management import Management
@@ -61,6 +63,7 @@ class ControlPlane:
         runtime: Runtime | None = None,
         store: Store | None = None,
         watch_timeout_s: float = WATCH_TIMEOUT_S,
+        limits: Limits | None = None,
     ) -> None:
         self.address: Final = management_address(folder)
         self._folder: Final = folder
@@ -68,6 +71,7 @@ class ControlPlane:
         self._store: Final = store or SqliteStore(folder / DATABASE)
         self._runtime: Final = runtime or LocalRuntime(folder)
         self._watch_timeout_s: Final = watch_timeout_s
+        self._limits: Final = limits or Limits()
         self._stop: Final = asyncio.Event()
         self._journal: Final = Journal(self._store)
         self.xds: Final = XdsServer(XdsOptions())
@@ -97,7 +101,7 @@ class ControlPlane:
             self.plane.to_workers.attach(targets.follow)
             self._journal.subscribe(self.plane.to_workers.follow)
             # Listening comes before starting anything: an address that cannot be had leaves nothing behind.
-            management = self._management(targets)
+            management = self._management(targets, guarding)
             stack.push_async_callback(self._runtime.detach)
             found = await self._runtime.open()
             await self._journal.replace_ports(ports.taken(self._journal.state, found), self._runtime.free_port)
@@ -169,7 +173,7 @@ class ControlPlane:
         stack.push_async_callback(server.stop, GRACE_S)
         stack.push_async_callback(self.xds.stop, 0)
 
-    def _management(self, targets: Targets) -> grpc.aio.Server:
+    def _management(self, targets: Targets, guarding: Guarding) -> grpc.aio.Server:
         management = Management(
             self.plane,
             intake=self._intake,

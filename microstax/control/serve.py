@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from microstax.api.address import prepare_folders, tidy_folders
+from microstax.control.guard import Limits
 from microstax.control.running import ControlPlane
 from microstax.errors import EXIT_DONE
 from microstax.runtime.state import StateLock
@@ -22,11 +23,18 @@ from microstax.runtime.state import StateLock
 _log: Final = logging.getLogger(__name__)
 
 
-def run(state_dir: Path, *, listen: str | None = None, ready: Callable[[], None] | None = None) -> int:
+def run(
+    state_dir: Path,
+    *,
+    listen: str | None = None,
+    limits: Limits | None = None,
+    ready: Callable[[], None] | None = None,
+) -> int:
     """Serve with the state folder until told to stop; return the exit code. `ready` is called once calls are answered.
 
-    `listen` is a host:port for the management API beside its unix socket. Raises MicrostaxError where it cannot start:
-    another control plane with this state folder, a database that cannot be used, no Envoy.
+    `listen` is a host:port for the management API beside its unix socket; above `limits` mirroring pauses. Raises
+    MicrostaxError where it cannot start: another control plane with this state folder, a database that cannot be used,
+    no Envoy.
     """
     # gRPC's C core writes to stderr in its own way; what goes wrong is in our errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -35,15 +43,17 @@ def run(state_dir: Path, *, listen: str | None = None, ready: Callable[[], None]
     lock.acquire()
     try:
         _log_to_stderr()
-        asyncio.run(_serve(state_dir, listen=listen, ready=ready))
+        asyncio.run(_serve(state_dir, listen=listen, limits=limits, ready=ready))
     finally:
         tidy_folders(state_dir)  # also where it could not start
         lock.release()
     return EXIT_DONE
 
 
-async def _serve(state_dir: Path, *, listen: str | None, ready: Callable[[], None] | None) -> None:
-    plane = ControlPlane(state_dir, listen=listen)
+async def _serve(
+    state_dir: Path, *, listen: str | None, limits: Limits | None, ready: Callable[[], None] | None
+) -> None:
+    plane = ControlPlane(state_dir, listen=listen, limits=limits)
     async with plane.serving():
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):

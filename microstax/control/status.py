@@ -7,6 +7,8 @@ from typing import Final
 
 from microstax import __version__
 from microstax.control import coverage, layout, plans, queries
+from microstax.control.ahead import Pause
+from microstax.control.guarding import Guarding
 from microstax.control.intake import Intake
 from microstax.control.plane import Plane
 from microstax.errors import StorageError
@@ -33,10 +35,17 @@ class StatusReport:
     """Puts the parts' own knowledge together. `nodes` returns the xDS server's view of its clients."""
 
     def __init__(
-        self, plane: Plane, intake: Intake, *, folder: Path, nodes: Callable[[], tuple[NodeStatus, ...]]
+        self,
+        plane: Plane,
+        intake: Intake,
+        guarding: Guarding,
+        *,
+        folder: Path,
+        nodes: Callable[[], tuple[NodeStatus, ...]],
     ) -> None:
         self._plane: Final = plane
         self._intake: Final = intake
+        self._guarding: Final = guarding
         self._folder: Final = folder
         self._nodes: Final = nodes
         self._started_ms: Final = plane.now_ms()
@@ -78,7 +87,13 @@ class StatusReport:
             version=status.user_agent.rpartition(" ")[2] if status else "",
             pid=(process.pid or 0) if process else 0,
             phase=process.phase.value if process else ServicePhase.STOPPED.value,
+            memory_bytes=self._memory(node_id),
+            memory_limit_bytes=self._guarding.envoy_limit(node_id),
         )
+
+    def _memory(self, node_id: str) -> int:
+        resident = self._plane.fleet.runtime.memory(layout.envoy_key(node_id))
+        return resident or self._intake.regulator.memory_of(node_id) or 0
 
     async def _shadow(self, shadow: ShadowRecord, nodes: Mapping[str, NodeStatus], full: list[str]) -> ShadowInfo:
         """Return a shadow; `full` is given a sentence for every service of which no more pairs can be kept."""
@@ -91,6 +106,8 @@ class StatusReport:
             counts, self._plane.journal.trouble = {}, error.message
         full += _full(shadow, counts)
         node = nodes.get(layout.tee_node(record.spec.baseline))
+        is_on, pause = shadow.settings.enabled, self._plane.to_envoys.paused.get(shadow.overlay)
+        shown = self._plane.to_envoys.in_force(shadow)
         return ShadowInfo(
             overlay=shadow.overlay,
             baseline=record.spec.baseline,
@@ -99,14 +116,20 @@ class StatusReport:
             since_ms=shadow.since_ms,
             recheck_rps=shadow.settings.recheck_rps,
             keep_pairs=shadow.settings.keep_pairs,
+            expires_ms=shadow.expires_ms,
+            strip_headers=list(shadow.settings.strip_headers),
+            max_total_rps=shadow.settings.max_total_rps,
+            paused=pause.why if pause and is_on else "",
+            paused_ms=pause.since_ms if pause and is_on else 0,
+            adjusted=self._intake.regulator.adjusted(shadow) if is_on and not pause else [],
             services=[
                 ShadowService(
                     service=spec.name,
                     sample_ppm=shadow.settings.sample_ppm,
-                    current_ppm=queries.current_ppm(shadow, spec.name),
+                    current_ppm=queries.current_ppm(shown, spec.name),
                     mirrored=counts.get((spec.name, coverage.MIRRORED), 0),
                     paired=counts.get((spec.name, coverage.PAIRED), 0),
-                    state=_state(shadow, node),
+                    state=_state(shadow, node, pause),
                     kept=counts.get((spec.name, KEPT), 0),
                 )
                 for spec in queries.shadowed_services(record, shadow)
@@ -116,7 +139,12 @@ class StatusReport:
     def _workers(self) -> list[WorkerInfo]:
         return [
             WorkerInfo(
-                worker_id=one.worker_id, pid=one.pid, last_seen_ms=one.seen_ms, pairs=one.pairs, lag_ms=one.lag_ms
+                worker_id=one.worker_id,
+                pid=one.pid,
+                last_seen_ms=one.seen_ms,
+                pairs=one.pairs,
+                lag_ms=one.lag_ms,
+                memory_bytes=one.memory_bytes,
             )
             for _, one in sorted(self._intake.workers.items())
         ]
@@ -136,7 +164,13 @@ class StatusReport:
         found += [_trouble(key, status) for key, status in statuses if status.phase in _TROUBLED]
         runtime = self._plane.fleet.runtime
         found += [text for key, text in self._plane.fleet.problems.items() if runtime.status(key) is None]
-        if any(one.settings.enabled for one in self._plane.state.shadows.values()):
+        on = {one.overlay for one in self._plane.state.shadows.values() if one.settings.enabled}
+        found += [
+            f"{overlay}: {pause.why}"
+            for overlay, pause in sorted(self._plane.to_envoys.paused.items())
+            if overlay in on
+        ]
+        if on:
             found += self._silence()
         return found
 
@@ -152,12 +186,14 @@ class StatusReport:
             for _, one in sorted(workers.items())
             if one.refused
         ]
-        return refused + [
+        blind = [problem for _, one in sorted(workers.items()) for problem in one.problems]
+        silent = [
             f"The worker {one.worker_id} has said nothing for {(now_ms - one.seen_ms) // 1000} s, so what it looks at "
             f"is not compared at the moment; should it hang, 'kill -9 {one.pid}' has it started again."
             for _, one in sorted(workers.items())
             if now_ms - one.seen_ms > SILENT_MS
         ]
+        return refused + blind + silent
 
 
 def _trouble(key: ProcessKey, status: ServiceStatus) -> str:
@@ -174,9 +210,11 @@ def _full(shadow: ShadowRecord, counts: Mapping[tuple[str, str], int]) -> list[s
     ]
 
 
-def _state(shadow: ShadowRecord, node: NodeStatus | None) -> str:
+def _state(shadow: ShadowRecord, node: NodeStatus | None, pause: Pause | None) -> str:
     if not shadow.settings.enabled:
         return "off"
+    if pause is not None:
+        return "paused"
     if node is not None and node.nack is not None:
         return f"refused by Envoy: {node.nack.error}"
     return "mirroring" if node is not None and node.applied else "waiting for Envoy"

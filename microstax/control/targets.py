@@ -58,6 +58,10 @@ class Targets:
             targets=[target for target in self._all() if owner(target.node_id, self._workers) == worker_id]
         )
 
+    def worker_of(self, node_id: str) -> str | None:
+        """Return the worker that polls an Envoy, None where there is none."""
+        return owner(node_id, self._workers)
+
     def _all(self) -> list[Target]:
         tees: dict[str, list[TargetShadow]] = {}
         bridges: list[Target] = []
