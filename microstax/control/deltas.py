@@ -5,12 +5,13 @@ all that come after.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
-from microstax.control import counters, coverage, queries
+from microstax.control import counters, coverage, crosschecks, layout, queries
 from microstax.errors import InvalidFileError, UsageError
 from microstax.generated.management.microstax.management.v1 import Delta, NodeCounters, ServiceDelta
+from microstax.model.exchange import READ, Stray
 from microstax.model.record import decode_pair
 from microstax.store.port import CounterReading, DeltaRecord, ExamplePair, ServiceResult
 from microstax.store.state import ShadowRecord, State
@@ -44,27 +45,41 @@ def examples(delta: Delta) -> Examples:
     }
 
 
-def record(state: State, delta: Delta, pairs: Examples, *, counted_ms: Mapping[str, int]) -> DeltaRecord:
+def record(
+    state: State,
+    delta: Delta,
+    pairs: Examples,
+    *,
+    counted_ms: Mapping[str, int],
+    steady: Callable[[str], Collection[str]] = lambda _: (),
+    restarted: Collection[str] = (),
+) -> DeltaRecord:
     """Return a delta as the store takes it.
 
     What is about shadows or generations that are over, and what an overlay does not run, is left out. So are counters
     that were read before those that are known (`counted_ms` by node): of two workers that looked at an Envoy, one may
     come late, and its lower values would look like counters that began again.
+
+    `steady` says by node which overlays' shadows have been in force since the reading before; `restarted` are the nodes
+    that were restarted since then.
     """
     return DeltaRecord(
         worker_id=delta.worker_id,
         sequence=delta.sequence,
         at_ms=delta.at_ms,
-        results=tuple(
-            _result(state.shadows[one.overlay], one, pairs.get(number, ((), ())))
-            for number, one in enumerate(delta.services)
-            if _is_wanted(state, delta, one)
+        results=(
+            *(
+                _result(state.shadows[one.overlay], one, pairs.get(number, ((), ())))
+                for number, one in enumerate(delta.services)
+                if _is_wanted(state, delta, one)
+            ),
+            *(result for node in delta.counters for result in _of_node(state, node, node.node_id in restarted)),
         ),
         readings=tuple(
             reading
             for node in delta.counters
             if not node.at_ms or node.at_ms > counted_ms.get(node.node_id, 0)
-            for reading in _readings(state, node)
+            for reading in _readings(state, node, steady(node.node_id))
         ),
     )
 
@@ -74,18 +89,38 @@ def _names(delta: Delta) -> Iterator[str]:
     for service in delta.services:
         yield from service.not_compared
         yield from service.rechecks
+        yield from service.gaps
     for node in delta.counters:
-        yield from (node.node_id, node.epoch)
+        yield from (node.node_id, node.epoch, *node.traces)
 
 
 def _counts(delta: Delta) -> Iterator[int]:
     for service in delta.services:
         yield from (service.paired, service.pending, *service.not_compared.values(), *service.rechecks.values())
+        yield from service.gaps.values()
+    for node in delta.counters:
+        yield from node.traces.values()
+    for one in delta.accounted:
+        yield from (*one.by_reading, *one.by_reading.values())
 
 
-def _readings(state: State, node: NodeCounters) -> Sequence[CounterReading]:
+def _readings(state: State, node: NodeCounters, steady: Collection[str]) -> Sequence[CounterReading]:
     values = {name: value for name, value in node.counters.items() if 0 <= value < _MOST}
-    return counters.readings(state, node=node.node_id, epoch=node.epoch, values=values)
+    return counters.readings(state, node=node.node_id, epoch=node.epoch, values=values, steady=steady)
+
+
+def _of_node(state: State, node: NodeCounters, restarted: bool) -> Iterator[ServiceResult]:  # noqa: FBT001  # private
+    """Yield what is known of an Envoy's traces as a whole, for every shadow of its environment."""
+    strays = {crosschecks.STRAY + name: n for name, n in node.traces.items() if n and name in set(Stray)}
+    read = {crosschecks.READ: node.traces[READ]} if node.traces.get(READ) else {}
+    counts = {**strays, **read, **({crosschecks.RESTARTS: 1} if restarted else {})}
+    role, environment = layout.node_parts(node.node_id)
+    for record in queries.overlays_of(state, environment) if counts and role == layout.TEE else ():
+        shadow = state.shadows.get(record.spec.name)
+        if shadow is not None:
+            yield ServiceResult(
+                overlay=shadow.overlay, generation=shadow.generation, service=crosschecks.NODE, counts=counts
+            )
 
 
 def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
@@ -111,6 +146,7 @@ def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
 
 def _result(shadow: ShadowRecord, delta: ServiceDelta, pairs: tuple[Pairs, Pairs]) -> ServiceResult:
     reasons = {coverage.reason_tally(reason): n for reason, n in delta.not_compared.items() if n}
+    gaps = {coverage.gap_tally(part): n for part, n in delta.gaps.items() if n}
     paired = {coverage.PAIRED: delta.paired} if delta.paired else {}
     rechecks = {coverage.recheck_tally(one): n for one, n in delta.rechecks.items() if n and one in coverage.RECHECKS}
     return ServiceResult(
@@ -118,7 +154,7 @@ def _result(shadow: ShadowRecord, delta: ServiceDelta, pairs: tuple[Pairs, Pairs
         generation=shadow.generation,
         service=delta.service,
         aggregate=delta.aggregate,
-        counts={**reasons, **paired, **rechecks},
+        counts={**reasons, **paired, **rechecks, **gaps},
         examples=pairs[0],
         kept=pairs[1],
         keep=shadow.settings.keep_pairs,

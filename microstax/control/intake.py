@@ -3,19 +3,19 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from microstax.control import coverage, deltas, layout, plans
-from microstax.control.coverage import MirrorHistory
+from microstax.control import deltas, layout, plans
+from microstax.control.accounts import Accounts
 from microstax.control.plane import Plane
 from microstax.control.regulator import Regulator
 from microstax.control.watches import Watches
 from microstax.errors import StorageError, UsageError
 from microstax.generated.management.microstax.management.v1 import Delta, DeltaAck, NodeCounters
 from microstax.store.port import Merge, PairLimits
-from microstax.store.state import PutShadow, ShadowRecord
+from microstax.store.state import PutShadow
 
 _log: Final = logging.getLogger(__name__)
 PRUNE_EVERY_MS: Final = 60_000
@@ -50,7 +50,7 @@ class Intake:
         self.regulator: Final = regulator or Regulator(plane)
         self._merge: Final = merge
         self._limits: Final = limits or PairLimits()
-        self._histories: dict[tuple[str, int, str], MirrorHistory] = {}
+        self.accounts: Final = Accounts()
         self.workers: dict[str, WorkerSeen] = {}
         self.watches: Final = Watches()
         self._streams: Counter[str] = Counter()
@@ -72,10 +72,19 @@ class Intake:
         # In a thread: many or large ones take a while, and the event loop has Envoys to serve.
         examples = await asyncio.to_thread(deltas.examples, delta)
         await self._plane.to_envoys.decided(lambda: self._is_early(delta))
-        record = deltas.record(self._plane.state, delta, examples, counted_ms=self._counted_ms)
+        state = self._plane.state
+        record = deltas.record(
+            state,
+            delta,
+            examples,
+            counted_ms=self._counted_ms,
+            steady=lambda node: self.accounts.steady(node, state, since_ms=self._counted_ms.get(node, 0)),
+            restarted=self.accounts.restarted(delta),
+        )
         applied = await self._plane.journal.apply_delta(record, self._merge)
         if applied:
             self._see(delta)
+            self.accounts.take(state, delta, applied, now_ms=self._plane.now_ms())
             self._counted_ms |= {one.node_id: one.at_ms for one in delta.counters if self._is_newer(one)}
         if applied and delta.counters:
             await self._look_at_counts()
@@ -102,7 +111,8 @@ class Intake:
         then_ms = await self._plane.journal.store.last_delta_ms()
         self._counted_ms = dict.fromkeys(plans.envoy_nodes(self._plane.state), then_ms)
         for shadow in self._plane.state.shadows.values():
-            self._note_history(shadow, await self._mirrored(shadow), then_ms)
+            counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
+            self.accounts.begin(shadow, counts, then_ms=then_ms)
 
     async def renew(self, readable: Callable[[bytes], object]) -> None:
         """Begin a new generation of results that this microstax cannot read: another version wrote them.
@@ -119,11 +129,6 @@ class Intake:
                 fresh = replace(shadow, generation=shadow.generation + 1, since_ms=self._plane.now_ms())
                 await self._plane.journal.commit(PutShadow(fresh))
 
-    def settled(self, shadow: ShadowRecord, service: str) -> int:
-        """Return how many of a service's copies are so old that they should be accounted for."""
-        history = self._histories.get((shadow.overlay, shadow.generation, service))
-        return history.before(self._plane.now_ms() - _patience_ms(shadow)) if history else 0
-
     def _is_newer(self, counters: NodeCounters) -> bool:
         return counters.at_ms > self._counted_ms.get(counters.node_id, 0)
 
@@ -138,20 +143,11 @@ class Intake:
         )
 
     async def _look_at_counts(self) -> None:
-        now_ms, state = self._plane.now_ms(), self._plane.state
-        current = {(shadow.overlay, shadow.generation) for shadow in state.shadows.values()}
-        self._histories = {key: one for key, one in self._histories.items() if key[:2] in current}
-        for shadow in state.shadows.values():
-            self._note_history(shadow, await self._mirrored(shadow), now_ms)
-
-    async def _mirrored(self, shadow: ShadowRecord) -> dict[str, int]:
-        counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
-        return {service: n for (service, name), n in counts.items() if name == coverage.MIRRORED}
-
-    def _note_history(self, shadow: ShadowRecord, mirrored: Mapping[str, int], at_ms: int) -> None:
-        for service, n in mirrored.items():
-            history = self._histories.setdefault((shadow.overlay, shadow.generation, service), MirrorHistory())
-            history.note(at_ms, n, window_ms=_patience_ms(shadow))
+        now_ms, shadows = self._plane.now_ms(), tuple(self._plane.state.shadows.values())
+        self.accounts.keep(shadows, now_ms=now_ms)
+        for shadow in shadows:
+            counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
+            self.accounts.note(shadow, counts, now_ms=now_ms)
 
     async def prune(self, examples: Callable[[bytes], frozenset[str]]) -> None:
         """Delete the pairs over the limits; `examples` tells which pairs the findings of an aggregate show."""
@@ -196,7 +192,3 @@ class Intake:
         seen = self.workers.get(delta.worker_id)
         if seen is not None:
             self.workers[delta.worker_id] = replace(seen, seen_ms=self._plane.now_ms(), refused=why)
-
-
-def _patience_ms(shadow: ShadowRecord) -> int:
-    return shadow.settings.branch_timeout_ms + coverage.DELIVERY_MS

@@ -10,7 +10,6 @@ from typing import Final
 import orjson
 
 from microstax.control import coverage, fence, past, queries, rules
-from microstax.control.coverage import Account
 from microstax.control.intake import Intake
 from microstax.control.plane import Plane
 from microstax.control.refusals import Refusals
@@ -89,7 +88,7 @@ class Reports:
             overlay=request.overlay,
             baseline=record.spec.baseline,
             since_ms=shadow.since_ms,
-            coverage=coverage.coverage(self._accounts(shadow, results, request.service)),
+            coverage=self._intake.accounts.coverage(shadow, results.counts, request.service, now_ms=now_ms),
             aggregates=dict(sorted(results.aggregates.items())),
             rules=file.ignore + rules.applying(self._plane.state, request.overlay),
             expected=file.expect,
@@ -157,16 +156,6 @@ class Reports:
         can_deny = self._plane.fleet.runtime.can_deny_ports()
         refused = self._refusals.of(record.spec.name)
         return fence.report(results.counts, refused, direct=past.direct(record.spec, can_deny=can_deny))
-
-    def _accounts(self, shadow: ShadowRecord, results: Results, service: str) -> list[Account]:
-        by_service: dict[str, dict[str, int]] = {}
-        for (name, tally), n in results.counts.items():
-            if service in {"", name}:
-                by_service.setdefault(name, {})[tally] = n
-        return [
-            coverage.account(counts, settled=self._intake.settled(shadow, name))
-            for name, counts in sorted(by_service.items())
-        ]
 
     def _waiting(self, record: OverlayRecord, shadow: ShadowRecord, question: Question) -> list[str]:
         """Return what a report that cannot say anything yet waits for, in sentences; none where it can."""

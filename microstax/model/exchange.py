@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class Side(StrEnum):
@@ -104,6 +105,10 @@ class Gap(StrEnum):
     """The client hung up, or the baseline broke off, before there was an answer to compare with."""
     MISMATCHED = "mismatched"
     """The halves that were found for each other are two different requests, which must not happen."""
+
+
+READ: Final = "read"
+"""How a worker counts all traces that came to it, beside the strays among them."""
 
 
 class Stray(StrEnum):

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from microstax.capture import Collector
-from microstax.model.exchange import Stray
-
-READ: Final = "read"
-"""The name of all traces that came, in NodeCounters.traces."""
+from microstax.model.exchange import READ, Stray
 
 
 def read_so_far(collector: Collector) -> dict[str, int]:
