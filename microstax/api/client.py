@@ -48,6 +48,10 @@ def translate(error: grpc.RpcError, address: str) -> MicrostaxError:
         return RemoteError(error.details() or "the control plane gave no reason", exit_code=int(exit_code))
     if error.code() is grpc.StatusCode.UNAVAILABLE:
         return ControlPlaneUnreachableError(_unreachable(error.details() or "", address))
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return ControlPlaneUnreachableError(
+            f"The control plane at {address} did not answer in time: it is very busy, or it hangs."
+        )
     if error.code() is grpc.StatusCode.CANCELLED:
         return FaultError("The call was cancelled; the control plane may be shutting down.")
     name = getattr(error.code(), "name", "UNKNOWN")
@@ -99,9 +103,14 @@ class Client:
             raise translate(error, self.address) from error
         return answer
 
-    def stream(self, method: Method[Request, Response], request: Request) -> Iterator[Response]:
-        """Make a call that is answered by a stream; closing the iterator cancels it. Raises MicrostaxError."""
-        call = self._stub(method)(request)
+    def stream(
+        self, method: Method[Request, Response], request: Request, *, timeout_s: float | None = None
+    ) -> Iterator[Response]:
+        """Make a call that is answered by a stream; closing the iterator cancels it. Raises MicrostaxError.
+
+        After `timeout_s` it ends as one that nobody answers; None waits as long as it takes.
+        """
+        call = self._stub(method)(request, timeout=timeout_s)
         try:
             yield from call
         except grpc.RpcError as error:

@@ -1,6 +1,6 @@
 """`microstax overlay`: sparse environments with only the services that a branch modifies."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,6 +12,9 @@ from microstax.cli.shape import Group, command
 from microstax.cli.sources import read_source
 from microstax.cli.values import FILE
 from microstax.report.text import visible_lines
+
+if TYPE_CHECKING:
+    from microstax.generated.management.microstax.management.v1 import OverlayInfo
 
 _DIRECT: Final = {
     "refused": "connections to the baseline's own ports are refused",
@@ -101,7 +104,7 @@ def show(settings: Settings, *, name: str, output: str) -> None:
             ("name", found.name),
             ("baseline", found.baseline),
             ("created", moment(found.created_ms)),
-            ("shadowed", yes(found.shadowed)),
+            ("shadowed", _shadowed(found)),
             ("bridge allows", "; ".join(allowed) or "safe methods only"),
             ("past the bridge", _DIRECT.get(found.direct, found.direct)),
         )
@@ -123,6 +126,14 @@ def show(settings: Settings, *, name: str, output: str) -> None:
         echo_table(("SERVICE", "PASSES", "AT A TIME", "A SECOND"), rows, empty="")
     if found.manifest_diff:
         click.echo(f"\n{visible_lines(found.manifest_diff).rstrip()}")
+
+
+def _shadowed(found: "OverlayInfo") -> str:
+    ends = moment(found.ends_ms)
+    if found.shadowed:
+        return f"yes, until {ends}" if ends else "yes, and it does not end by itself"
+    again = f"'microstax env shadow {found.name} --enable' switches it on again"
+    return f"no: it ended by itself at {ends}; {again}" if ends else "no"
 
 
 @command(overlay, "delete", examples=["microstax overlay delete shadow-test"])

@@ -133,7 +133,7 @@ def _extras(shadow: "ShadowInfo") -> list[str]:
         lines.append(f"{shadow.overlay} gets copies without {', '.join(shadow.strip_headers)}")
     if len(shadow.services) > 1:
         lines.append(
-            f"{shadow.overlay} gets at most {number(shadow.max_total_rps)} copies a second, all services together"
+            f"{shadow.overlay} gets at most {number(shadow.max_total_rps)} requests a second, all services together"
         )
     ends = f"ends by itself at {moment(shadow.expires_ms)}" if shadow.expires_ms else "does not end by itself"
     return [*lines, f"{shadow.overlay} {ends}"]

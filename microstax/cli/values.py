@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from microstax.errors import UsageError
+from microstax.model.header_names import stripped
 from microstax.model.ignore import expiry_of
 
 FILE: Final = click.Path(readable=False, allow_dash=True)
@@ -22,7 +23,7 @@ _BYTES: Final = {"": 1, "b": 1} | {
     for power, prefix in enumerate("kmg", start=1)
     for suffix, base in (("", 1024), ("ib", 1024), ("b", 1000))
 }
-_SECONDS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_SECONDS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _METHOD: Final = re.compile(r"[A-Z][A-Z-]{0,31}")
 
 
@@ -65,12 +66,30 @@ def alpha(text: str) -> float:
 
 
 def duration(text: str) -> float:
-    """Return the seconds of 500ms, 30s, 5m or 1h; a bare number is seconds."""
+    """Return the seconds of 500ms, 30s, 5m, 1h or 2d; a bare number is seconds."""
     amount, unit = _quantity(text)
     seconds = amount * _SECONDS.get(unit, float("nan"))
     if not 0 < seconds < float("inf"):
         raise click.BadParameter(f"{text!r} is no duration: write it like 30s, 5m or 1h.")
     return seconds
+
+
+def ttl(text: str) -> int:
+    """Return the milliseconds of a duration as `duration` reads it; 0 for `never` and for 0."""
+    if text.strip().lower() in {"never", "0"}:
+        return 0
+    try:
+        return max(1, round(duration(text) * 1000))
+    except click.BadParameter:
+        raise click.BadParameter(f"{text!r} is no time: write it like 30m, 24h or 7d, or never.") from None
+
+
+def header(text: str) -> str:
+    """Return the name of a header that can be taken out of copies, in lower case."""
+    try:
+        return stripped((text,))[0]
+    except UsageError as error:
+        raise click.BadParameter(error.message) from error
 
 
 def day(text: str) -> str:

@@ -47,6 +47,7 @@ def environment_info(plane: Plane, record: EnvironmentRecord) -> EnvironmentInfo
 
 def overlay_info(plane: Plane, record: OverlayRecord) -> OverlayInfo:
     """Return an overlay: what runs in it, and what it reaches through the bridge."""
+    shadow = plane.state.shadows.get(record.spec.name)
     return OverlayInfo(
         name=record.spec.name,
         baseline=record.spec.baseline,
@@ -62,6 +63,7 @@ def overlay_info(plane: Plane, record: OverlayRecord) -> OverlayInfo:
         ],
         direct=past.direct(record.spec, can_deny=plane.fleet.runtime.can_deny_ports()),
         shadowed=queries.enabled(plane.state, record.spec.name) is not None,
+        ends_ms=shadow.expires_ms if shadow else 0,
         created_ms=record.created_ms,
         manifest_diff=record.manifest_diff,
     )

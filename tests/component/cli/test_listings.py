@@ -1,6 +1,7 @@
 """Lists and objects: tables as golden files, JSON that names every field, logs, exports, completion."""
 
 import asyncio
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from microstax.api import methods
-from microstax.errors import RefusedError
+from microstax.cli import failure
+from microstax.errors import FaultError, RefusedError
 from microstax.generated.management.microstax.management import v1
 from microstax.model.record import read_pair_file
 
@@ -47,6 +49,7 @@ OVERLAY = v1.OverlayInfo(
     ],
     bridge_allow=[v1.BridgeAllowanceInfo(service="search", methods=["POST", "PUT"])],
     shadowed=True,
+    ends_ms=SINCE_MS + 86_400_000,
     created_ms=SINCE_MS,
     manifest_diff="--- catalog\n+++ catalog\n-command: v1\n+command: v2\x1b[2J\n",
 )
@@ -105,6 +108,9 @@ STATUS = v1.GetStatusResponse(
             since_ms=SINCE_MS,
             recheck_rps=5,
             keep_pairs=5000,
+            expires_ms=SINCE_MS + 86_400_000,
+            strip_headers=["authorization", "cookie"],
+            max_total_rps=1000,
             services=[
                 v1.ShadowService(
                     service="catalog",
@@ -117,7 +123,13 @@ STATUS = v1.GetStatusResponse(
                 ),
                 v1.ShadowService(service="search", sample_ppm=50_000, current_ppm=50_000),
             ],
-        )
+        ),
+        v1.ShadowInfo(
+            overlay="last-week",
+            baseline="production-cluster-01",
+            expires_ms=SINCE_MS + 3_600_000,
+            services=[v1.ShadowService(service="catalog", sample_ppm=1_000_000, state="off")],
+        ),
     ],
     workers=[v1.WorkerInfo(worker_id="w1", pid=4200, last_seen_ms=SINCE_MS, pairs=12001, lag_ms=1234)],
     problems=["bridge-shadow-test refused its listener: the address is in use."],
@@ -187,7 +199,8 @@ async def test_shadow_sends_every_setting(cli: Any, management: Any) -> None:
     management.on(methods.SET_SHADOW, [v1.Progress(done=True)])
     line = (
         "env shadow b --enable --sample 25% --max-rps 50 --methods get,POST --unsafe-methods --control self "
-        "--service catalog --service search --max-body 1MiB --recheck-rps 7 --keep-pairs 1000"
+        "--service catalog --service search --max-body 1MiB --recheck-rps 7 --keep-pairs 1000 --ttl 90m "
+        "--strip-header Authorization --strip-header x-api-key --max-total-rps 300"
     )
     assert (await cli(*line.split())).code == 0
     assert management.requests == [
@@ -203,6 +216,9 @@ async def test_shadow_sends_every_setting(cli: Any, management: Any) -> None:
             max_body_bytes=1024 * 1024,
             recheck_rps=7,
             keep_pairs=1000,
+            ttl_ms=90 * 60_000,
+            strip_headers=["authorization", "x-api-key"],
+            max_total_rps=300,
         )
     ]
 
@@ -214,6 +230,55 @@ async def test_asking_again_has_a_usual_budget(cli: Any, management: Any, words:
     management.on(methods.SET_SHADOW, [v1.Progress(done=True)])
     assert (await cli(*f"env shadow b --enable {words}".split())).code == 0
     assert management.requests == [v1.SetShadowRequest(overlay="b", enable=True, recheck_rps=rps)]
+
+
+@pytest.mark.parametrize(("words", "ttl_ms"), [("never", 0), ("0", 0), ("2d", 172_800_000), ("30", 30_000)])
+async def test_a_shadow_may_end_soon_or_never(cli: Any, management: Any, words: str, ttl_ms: int) -> None:
+    management.on(methods.SET_SHADOW, [v1.Progress(done=True)])
+    assert (await cli("env", "shadow", "b", "--enable", "--ttl", words)).code == 0
+    assert management.requests == [v1.SetShadowRequest(overlay="b", enable=True, ttl_ms=ttl_ms)]
+
+
+async def test_headers_can_be_left_in_copies_again(cli: Any, management: Any) -> None:
+    management.on(methods.SET_SHADOW, [v1.Progress(done=True)])
+    assert (await cli(*"env shadow b --enable --no-strip-headers".split())).code == 0
+    assert management.requests == [v1.SetShadowRequest(overlay="b", enable=True, strip_nothing=True)]
+
+
+async def test_the_kill_switch_is_one_call(cli: Any, management: Any) -> None:
+    told = v1.Progress(message="Switched off 1 shadow (b).", object_json='{"switched_off": ["b"]}', done=True)
+    management.on(methods.DISABLE_SHADOWS, [told])
+    ended = await cli("env", "shadow", "--disable-all")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")  # messages are for terminals
+    ended = await cli("env", "shadow", "--disable-all", "-o", "json")
+    assert json.loads(ended.out) == {"switched_off": ["b"]}
+    assert management.requests == [v1.DisableShadowsRequest()] * 2
+
+
+async def test_a_kill_switch_that_could_not_be_stored_says_so(cli: Any, management: Any) -> None:
+    management.on(methods.DISABLE_SHADOWS, FaultError("Nothing is mirrored any more. That cannot be stored: full."))
+    ended = await cli("env", "shadow", "--disable-all")
+    assert (ended.code, "cannot be stored: full." in ended.err) == (4, True)
+
+
+async def test_without_a_control_plane_the_kill_switch_says_what_holds_and_what_to_do(cli: Any) -> None:
+    ended = await cli("env", "shadow", "--disable-all")
+    assert ended.code == 4
+    assert "No control plane answers at" in ended.err
+    assert "each stops mirroring by itself when the --ttl of the first of its shadows is over" in ended.err
+    assert "'microstax up --detach', then this command again" in ended.err
+
+
+async def test_a_control_plane_that_hangs_does_not_hang_the_kill_switch(
+    cli: Any, management: Any, hang: object, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("microstax.cli.shadow.ALL_TIMEOUT_S", 0.3)
+    monkeypatch.setenv("MICROSTAX_STATE", str(cli.state))
+    management.on(methods.DISABLE_SHADOWS, [hang])
+    assert await asyncio.to_thread(failure.run, ["env", "shadow", "--disable-all"]) == 4
+    told = capfd.readouterr().err
+    assert "did not answer in time: it is very busy, or it hangs." in told
+    assert "end a control plane that hangs with 'kill -9'" in told
 
 
 async def test_asking_again_within_no_budget_is_refused(cli: Any) -> None:

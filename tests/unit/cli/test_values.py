@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microstax.cli.values import alpha, day, duration, methods_list, share, size, tolerance
+from microstax.cli.values import alpha, day, duration, header, methods_list, share, size, tolerance, ttl
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,20 @@ def test_the_smallest_share_is_not_none() -> None:
     assert share("0.00001%") == 1
 
 
-@pytest.mark.parametrize(("text", "expected"), [("5m", 300), ("30s", 30), ("1h", 3600), ("500ms", 0.5), ("2", 2)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("5m", 300), ("30s", 30), ("1h", 3600), ("2d", 172_800), ("500ms", 0.5), ("2", 2)]
+)
 def test_duration(text: str, expected: float) -> None:
     assert duration(text) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), [("never", 0), ("Never", 0), ("0", 0), ("24h", 86_400_000), ("1ms", 1)])
+def test_ttl(text: str, expected: int) -> None:
+    assert ttl(text) == expected
+
+
+def test_a_header_is_written_in_lower_case() -> None:
+    assert header("X-Api-Key") == "x-api-key"
 
 
 @pytest.mark.parametrize(("text", "expected"), [("0.05", 0.05), ("5%", 0.05), (".5", 0.5), ("1e-3", None), ("0", None)])
