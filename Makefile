@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 # How many processes the tests are shared among: most of them wait, so there are more than cores. What PYTEST says goes
 # to pytest: `make tests PYTEST=tests/unit/diff`; `PYTEST="-n0 -x --pdb tests/unit/diff"` runs in one process, to debug.
 WORKERS ?= 5
-PARALLEL = -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+PARALLEL = -n $(WORKERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint type check-proto tests test-envoys bench bench-beside bench-charts bench-differs bench-memory bench-verdicts proto schema format setup clean

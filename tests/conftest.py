@@ -1,6 +1,5 @@
 """What holds for all tests: how hypotheses are tried, and how tests are shared among the processes of pytest-xdist."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,15 +9,17 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("microstax", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("microstax")
 
-TOGETHER = "unit"
-"""Its files stay together, since a test there takes less than handing it out. Elsewhere each test goes on its own."""
-SHARED_SCOPES = {"class", "module", "package"}
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep tests together that share what is expensive to start, unless they say themselves what they belong to."""
-    if item.get_closest_marker("xdist_group") is None and _stays_with_its_file(item):
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+APART = (
+    "tests/component/",
+    "tests/e2e/capture/",
+    "tests/e2e/control/",
+    "tests/e2e/demo/",
+    "tests/e2e/envoy/",
+    "tests/e2e/xds/",
+)
+"""Each test here starts all that it needs, and may run anywhere. Elsewhere those of a file stay together."""
+TOGETHER = ("tests/e2e/browser/",)
+"""Where all files share what is expensive to start."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -27,14 +28,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: (-_time_limit(item), item.get_closest_marker("e2e") is None))
 
 
-def _stays_with_its_file(item: pytest.Item) -> bool:
-    if Path(__file__).parent / TOGETHER in item.path.parents:
-        return True
-    fixtures: Any = getattr(item, "_fixtureinfo", None)
-    found = [one for made in fixtures.name2fixturedefs.values() for one in made] if fixtures else []
-    return any(one.scope in SHARED_SCOPES for one in found)
-
-
 def _time_limit(item: pytest.Item) -> float:
     marker = item.get_closest_marker("timeout")
     return float(marker.args[0]) if marker and marker.args else 0.0
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: Any, log: Any) -> Any:
+    """Hand tests out in the order of their collection, in units that share what is expensive to start."""
+    # Not by marks beside the tests (--dist loadgroup): they have no effect with pytest 9.2 and pytest-xdist 3.8.
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByWhatTheyShare(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder = next((one for one in TOGETHER if nodeid.startswith(one)), None)
+            return folder or (nodeid if nodeid.startswith(APART) else nodeid.partition("::")[0])
+
+    config.option.loadscopereorder = False
+    return ByWhatTheyShare(config, log)

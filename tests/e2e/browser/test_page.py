@@ -17,7 +17,7 @@ from microstax.report.render import render
 if not os.environ.get("MICROSTAX_CHROMIUM"):
     pytest.skip("no Chromium: set MICROSTAX_CHROMIUM, or install the package chromium", allow_module_level=True)
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 ATTACK = "<img src=x onerror=document.title='owned'></script><script>document.title='owned'</script>\"'{{7*7}}"
 Opened = Callable[..., Awaitable[None]]
 

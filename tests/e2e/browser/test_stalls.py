@@ -9,7 +9,7 @@ import pytest
 if not os.environ.get("MICROSTAX_CHROMIUM"):
     pytest.skip("no Chromium: set MICROSTAX_CHROMIUM, or install the package chromium", allow_module_level=True)
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240), pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 KILLED: list[int] = []
 
 
