@@ -41,13 +41,18 @@ class Fleet:
     ) -> list[Coroutine[Any, Any, None]]:
         """Take over after a restart: of the `found`, what is wanted is kept, and what nobody wants any more is stopped.
 
-        Envoys (of `nodes`) and the worker are started here. Returns what starts the services that do not run, to run
+        But not a tee, nor the services behind it: a state that knows nothing of them is an old or an empty one, and
+        users are served there all the same. `problems` says so. Envoys (of `nodes`) and the worker are started here. Returns what starts the services that do not run, to run
         beside serving: it asks `wanted_now` whether a user has changed their mind meanwhile.
         """
         specs = processes.service_processes(state)
         nodes = tuple(nodes)
         wanted = {*specs, *(layout.envoy_key(node) for node in nodes), layout.worker_key()}
-        await all_of(self.runtime.stop(key) for key in found if key not in wanted)
+        unwanted = {key for key in found if key not in wanted}
+        serving = {key.group for key in unwanted if key == layout.envoy_key(layout.tee_node(key.group))}
+        for name in sorted(serving):
+            self._leave_alone(name)
+        await all_of(self.runtime.stop(key) for key in unwanted if key.group not in serving)
         for node in nodes:
             await self._attempt(self._envoy_process(node))
         await self._attempt(self._worker_process)
@@ -56,6 +61,14 @@ class Fleet:
             await self._attempt(spec)
         groups = sorted({key.group for key in specs})
         return [self._start_missing(_services(group, state), _of(group, specs), wanted_now) for group in groups]
+
+    def _leave_alone(self, name: str) -> None:
+        sentence = (
+            f"{name} is not in this state, but its Envoy runs and serves users, so it was left as it is: "
+            f"'microstax env promote {name} --file env.yaml' takes it over, 'microstax down' ends it."
+        )
+        _log.warning("%s", sentence)
+        self.problems[layout.envoy_key(layout.tee_node(name))] = sentence
 
     async def start_envoy(self, node_id: str) -> None:
         """Start a node's Envoy and wait until it has answered. Raises ServiceFailedError with its last words."""

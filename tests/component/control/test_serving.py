@@ -114,6 +114,23 @@ async def test_a_control_plane_that_comes_back_takes_over_what_runs(start: Any, 
         ]
 
 
+async def test_a_tee_that_the_state_does_not_know_goes_on_serving(start: Any) -> None:
+    """A database that was lost, or put back from before: users must not pay for it. What only the branch had goes."""
+    async with start() as first:
+        await first.baseline()
+        await first.overlay()
+    runtime = type(first.runtime)(first.folder)
+    runtime.found = set(first.runtime.specs)
+    async with start(store=MemoryStore(), runtime=runtime) as second:
+        stopped = {key for call, key in runtime.calls if call == "stop"}
+        assert stopped == {"branch/catalog", "branch/bridge.envoy"}
+        (problem,) = [one for one in (await second.call(methods.GET_STATUS)).problems if one.startswith("prod ")]
+        assert "serves users" in problem
+        await second.baseline()
+        assert not [one for one in (await second.call(methods.GET_STATUS)).problems if one.startswith("prod ")]
+        assert not [key for call, key in runtime.calls if call == "stop" and key.startswith("prod/")]
+
+
 async def test_a_process_that_cannot_be_brought_back_is_a_problem_of_its_own(start: Any, tmp_path: Any) -> None:
     store = MemoryStore()
     async with start(store=store) as first:
