@@ -103,7 +103,7 @@ def step(budget: Budget, reading: Reading, limits: Limits, burden: Burden, *, ti
 def restart_low(budget: Budget, *, why: str) -> Budget:
     """Return the budget with which mirroring begins again after a pause: a small share that climbs."""
     low = max(min(budget.ppm, _floor(budget)), round(budget.ppm * 0.1))
-    return replace(budget, ppm=max(1, low), why=why, quiet_ms=0, changed_ms=0, probing=False)
+    return replace(budget, ppm=max(1, low), why=why, changed_ms=budget.since.at_ms, probing=False)
 
 
 def water_level(demands: Iterable[float], total: float) -> float:

@@ -15,7 +15,7 @@ from microstax.control.ahead import Pause, Pauser
 from microstax.control.guard import Limits, Vitals, Watch
 from microstax.control.intake import Intake
 from microstax.control.plane import Plane
-from microstax.store.state import ShadowRecord
+from microstax.store.state import ShadowRecord, State
 
 _log: Final = logging.getLogger(__name__)
 LOOK_S: Final = 0.25
@@ -69,10 +69,15 @@ class Guarding:
         }
         for key in self._watches.keys() - shadows.keys():
             del self._watches[key]
-        for overlay in self._plane.to_envoys.paused_by(Pauser.GUARD).keys() - {key[0] for key in shadows}:
-            self._plane.to_envoys.resume(overlay, by=Pauser.GUARD)
         for key, shadow in shadows.items():
             self._look_at(key, shadow, now_ms)
+
+    def follow(self, state: State) -> None:
+        """Take the newest state: a shadow that was switched off, or begins anew, is not paused for what was before."""
+        for overlay in self._plane.to_envoys.paused_by(Pauser.GUARD):
+            shadow = state.shadows.get(overlay)
+            if shadow is None or not shadow.settings.enabled or (overlay, shadow.generation) not in self._watches:
+                self._plane.to_envoys.resume(overlay, by=Pauser.GUARD)
 
     def envoy_limit(self, node_id: str) -> int:
         """Return above how many bytes an Envoy stops being mirrored from; 0 where no shadow of it is on."""
@@ -88,7 +93,6 @@ class Guarding:
         before = self._watches.get(key)
         if before is None:
             before = guard.begin(vitals)
-            self._plane.to_envoys.resume(shadow.overlay, by=Pauser.GUARD)  # of the generation before
         watch = self._watches[key] = guard.look(before, vitals, self.limits)
         if watch.is_paused and not before.is_paused:
             why = guard.sentence(shadow.overlay, watch)

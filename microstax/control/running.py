@@ -122,6 +122,7 @@ class ControlPlane:
             for number, starting in enumerate(missing):
                 self._in_background(stack, starting, name=f"restore {number}")
             self._in_background(stack, self.endings.run(), name="endings")
+            self._journal.subscribe(guarding.follow)
             self._in_background(stack, guarding.run(), name="guard")
             self._in_background(stack, self._tidy(), name="tidy")
             self._in_background(stack, self._refusals.run(), name="refused calls")
