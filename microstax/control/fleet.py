@@ -42,8 +42,9 @@ class Fleet:
         """Take over after a restart: of the `found`, what is wanted is kept, and what nobody wants any more is stopped.
 
         But not a tee, nor the services behind it: a state that knows nothing of them is an old or an empty one, and
-        users are served there all the same. `problems` says so. Envoys (of `nodes`) and the worker are started here. Returns what starts the services that do not run, to run
-        beside serving: it asks `wanted_now` whether a user has changed their mind meanwhile.
+        users are served there all the same. `problems` says so. Envoys (of `nodes`) and the worker are started here.
+        Returns what starts the services that do not run, to run beside serving: it asks `wanted_now` whether a user has
+        changed their mind meanwhile.
         """
         specs = processes.service_processes(state)
         nodes = tuple(nodes)
