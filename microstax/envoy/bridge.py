@@ -21,6 +21,7 @@ from envoy_data_plane.envoy.extensions.access_loggers.grpc.v3 import (
     CommonGrpcAccessLogConfig,
     HttpGrpcAccessLogConfig,
 )
+from envoy_data_plane.envoy.extensions.filters.http.buffer.v3 import Buffer, BufferPerRoute
 from envoy_data_plane.envoy.extensions.filters.http.local_ratelimit.v3 import LocalRateLimit
 from envoy_data_plane.envoy.extensions.filters.http.rbac.v3 import Rbac
 from envoy_data_plane.envoy.extensions.filters.network.http_connection_manager.v3 import HttpFilter
@@ -40,6 +41,9 @@ _SECOND: Final = timedelta(seconds=1)
 _LOG_BYTES: Final = 16 * 1024
 _LOG_EVERY: Final = timedelta(milliseconds=500)
 _METHOD: Final = ":method"
+MAX_HIDDEN_BODY: Final = 64 * 1024
+"""Bytes of a body that a safe request does not tell of; a larger one gets 413."""
+_READ: Final = packed(BufferPerRoute(buffer=Buffer(max_request_bytes=MAX_HIDDEN_BODY)))
 
 
 def resources(plan: BridgePlan) -> Iterator[BuiltResource]:
@@ -76,7 +80,12 @@ def listener(service: str, address: Address, *, overlay: str, baseline: str, lim
     rbac = HttpFilter(name=names.RBAC_FILTER, typed_config=packed(Rbac()))
     # Without a bucket of its own, this one lets everything pass: the route table has it, shared by all routes.
     rate = HttpFilter(name=names.RATE_FILTER, typed_config=packed(LocalRateLimit(stat_prefix=name)))
-    manager = listeners.transparent(name, [rbac, rate])
+    # What no header tells of, the second one sees when the body was read: only safe requests are waited for.
+    buffer = HttpFilter(
+        name=names.BUFFER_FILTER, typed_config=packed(Buffer(max_request_bytes=MAX_HIDDEN_BODY)), disabled=True
+    )
+    body = HttpFilter(name=names.BODY_FILTER, typed_config=packed(Rbac()))
+    manager = listeners.transparent(name, [rbac, buffer, body, rate])
     manager.local_reply_config = refusals.replies(service, overlay=overlay, baseline=baseline, limits=limits)
     manager.stream_idle_timeout = IDLE
     manager.access_log = [_log(service)]
@@ -91,16 +100,24 @@ def table(service: str, allowed: tuple[str, ...], *, bodies: bool, max_rps: int)
         names.RATE_FILTER: packed(_rate(names.bridge_listener(service), max_rps)),
     }
     counted = [*sorted({*SAFE_METHODS, *allowed}), names.OTHER]
-    found = [_route(service, method) for method in counted]
+    if not bodies:
+        shared[names.BODY_FILTER] = packed(refusals.body_rules())
+    found = [_route(service, method, read=not bodies and method in SAFE_METHODS) for method in counted]
     tunnel = Route(match=RouteMatch(connect_matcher=RouteMatchConnectMatcher()), route=_onward(service))
     return routes.table(names.bridge_listener(service), [*found, tunnel], shared=shared)
 
 
-def _route(service: str, method: str) -> Route:
-    """Count what passes by method; of OTHER nothing ever should, and a counter that moves would tell."""
+def _route(service: str, method: str, *, read: bool) -> Route:
+    """Count what passes by method; of OTHER nothing ever should, and a counter that moves would tell.
+
+    With `read`, a request is read to its end before it is decided on.
+    """
     headers = [] if method == names.OTHER else [method_of((method,))]
     return Route(
-        match=RouteMatch(prefix="/", headers=headers), route=_onward(service), stat_prefix=names.passed(method)
+        match=RouteMatch(prefix="/", headers=headers),
+        route=_onward(service),
+        stat_prefix=names.passed(method),
+        typed_per_filter_config={names.BUFFER_FILTER: _READ} if read else {},
     )
 
 

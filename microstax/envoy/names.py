@@ -64,6 +64,7 @@ SIDE_FILTER: Final = "microstax.side"
 TAP_FILTER: Final = "microstax.tap"
 BUFFER_FILTER: Final = "microstax.buffer"
 RBAC_FILTER: Final = "microstax.rbac"
+BODY_FILTER: Final = "microstax.body"
 RATE_FILTER: Final = "microstax.rate"
 EARLY_EXTENSION: Final = "microstax.early"
 

@@ -61,8 +61,9 @@ def test_parameters_that_only_look_like_it(path: str) -> None:
 def test_one_bucket_is_shared_by_all_routes_of_a_service(plans: Any) -> None:
     (body,) = (one.body for one in build(plans.bridge()) if one.type_url == ROUTES_TYPE)
     (host,) = RouteConfiguration.parse(body).virtual_hosts
-    assert set(host.typed_per_filter_config) == {"microstax.rbac", "microstax.rate"}
-    assert not any(route.typed_per_filter_config for route in host.routes)
+    assert set(host.typed_per_filter_config) == {"microstax.rbac", "microstax.rate", "microstax.body"}
+    read = {route.stat_prefix for route in host.routes if route.typed_per_filter_config}
+    assert read == {"passed/GET", "passed/HEAD", "passed/OPTIONS"}
     assert [route.stat_prefix for route in host.routes] == [
         "passed/GET",
         "passed/HEAD",
