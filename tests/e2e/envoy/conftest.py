@@ -362,10 +362,15 @@ class Node:
     envoy: Process
     xds: XdsServer
     node_id: str
+    server: grpc.aio.Server
+
+    async def lose_server(self) -> None:
+        """Let the control plane be gone from now on."""
+        await self.server.stop(None)
 
     async def apply(self, plan: Any) -> None:
         """Set a plan and wait until Envoy has taken all of it; fails on a NACK."""
-        found = [Resource(r.name, r.type_url, r.body, r.references) for r in build(plan)]
+        found = [Resource(r.name, r.type_url, r.body, r.references, expires_at=r.expires_at) for r in build(plan)]
         snapshot = Snapshot.of(found)
         assert snapshot.findings() == ()
         self.xds.set_snapshot(self.node_id, snapshot)
@@ -476,7 +481,7 @@ class Lab:
         envoy = await self.stack.enter_async_context(
             envoy_process(self.binary, folder, config, concurrency=concurrency_of(plan))
         )
-        node = Node(envoy, xds, plan.node_id)
+        node = Node(envoy, xds, plan.node_id, server)
         node.xds.set_snapshot(
             plan.node_id, Snapshot.of([Resource(r.name, r.type_url, r.body, r.references) for r in build(plan)])
         )
