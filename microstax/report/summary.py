@@ -4,7 +4,7 @@ from typing import Final
 
 from microstax.model.report import EndpointReport, ReportDocument
 from microstax.model.wording import counted
-from microstax.report import bridge
+from microstax.report import account, bridge
 from microstax.report.figures import listed, more, number, percent, threshold
 from microstax.report.findings import DECLARED
 from microstax.report.ranking import is_slower, standing
@@ -32,6 +32,7 @@ def facts(document: ReportDocument) -> list[tuple[str, str]]:
     found = (
         ("since", document["since"]),
         ("coverage", coverage_sum(document)),
+        *account.facts(document),
         ("rate", rate(document)),
         ("accuracy", accuracy(document)),
         ("noise", noise_source(document)),

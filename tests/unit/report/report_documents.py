@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from microstax.model.report import (
     BridgeReport,
+    CrossCheck,
     Distribution,
     Effect,
     EndpointReport,
@@ -57,6 +58,20 @@ def at(path: str, kind: str, sides: tuple[str, str], rates: tuple[float, float],
 
 def status(baseline: int, branch: int, noise: int, found: Any, **given: Any) -> Any:
     return {"baseline": baseline, "branch": branch, "grpc": False, "noise": noise, **found, **given}
+
+
+def checked(what: Any, envoy: int, counted: int, *, service: str = "catalog", **parts: Any) -> CrossCheck:
+    """Return a cross-check; `parts` of its difference must add up to it."""
+    found: Any = {"under_way": 0, "explained": 0, "because": "", "unexplained": 0, **parts}
+    assert abs(envoy - counted) == found["under_way"] + found["explained"] + found["unexplained"]
+    return {
+        "service": service,
+        "what": what,
+        "envoy": envoy,
+        "counted": counted,
+        "difference": envoy - counted,
+        **found,
+    }
 
 
 def group(number: int, lead: str, count: int, **given: Any) -> Group:
@@ -268,12 +283,25 @@ def full() -> ReportDocument:
         "failing_contexts": 301,
         "accuracy": 0.6293,
         "coverage": {
+            "requests": 1891,
             "mirrored": 1852,
             "paired": 1824,
             "not_compared": {"branch_timeout": 12, "capture_gap": 9, "pending": 7},
+            "gaps": {"copy_missing": 4, "unseen": 5},
+            "strays": {"late": 2, "unmatched": 1},
             "skipped_methods": {"POST": 34, "DELETE": 2},
             "skipped": {"body_too_large": 3},
             "blocked_calls": 5,
+            "envoy": {"copies": 1852, "dropped": 0, "timed_out": 15, "failed": 1},
+            "cross_checks": [
+                checked("requests", 1891, 1891),
+                checked("copies", 1852, 1852),
+                checked("accounted", 1852, 1845, under_way=2, explained=5, because="no trace was seen"),
+                checked("timeouts", 15, 12, explained=1, because="not all was captured", unexplained=2),
+                checked("overflow", 0, 0),
+                checked("failures", 1, 0, explained=1, because="not all was captured"),
+                checked("requests", 7, 7, service="search"),
+            ],
         },
         "bridge": stopped(),
         "rechecks": {"asked": 40, "vanished": 31, "persisted": 7, "failed": 2, "over_budget": 5},

@@ -225,6 +225,13 @@ def test_the_report_as_a_whole(document: Any, name: str) -> None:
     text, coverage, rechecks = chunks(document, name)[""], document["coverage"], document["rechecks"]
     lost = " + ".join(f"{count:,} {reason}" for reason, count in coverage["not_compared"].items())
     assert f"{coverage['mirrored']:,} mirrored = {coverage['paired']:,} compared + {lost}" in text
+    assert f"{coverage['requests']:,} = {coverage['mirrored']:,} mirrored + 39 not mirrored" in text
+    assert "0.49% of the mirrored were not captured: 5 without any trace, 4 without the copy's" in text
+    assert "counted 1,852 copies: 15 timed out, 0 dropped, 1 failed; what was captured differs" in text
+    reason = "1 explained (not all was captured)"
+    assert f"catalog: Envoy timed out 15 copies, 12 were captured as timeouts: 2 unexplained, {reason}" in text
+    assert f"catalog: Envoy saw 1 copy fail, 0 were captured as errors: {reason}" in text
+    assert "3 traces with no place in the account: late 2, unmatched 1" in text
     assert agrees(re.search(r"([\d.,]+) pairs a minute", text)[1], document["pairs_per_minute"], digits=1)  # type: ignore[index]
     assert f"({document['contexts'] - document['failing_contexts']:,} of {document['contexts']:,} distinct" in text
     assert f"{rechecks['vanished']} of {rechecks['asked']} mismatches vanished when asked again" in text
