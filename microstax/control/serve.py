@@ -18,6 +18,7 @@ from microstax.api.address import prepare_folders, tidy_folders
 from microstax.control.guard import Limits
 from microstax.control.running import ControlPlane
 from microstax.errors import EXIT_DONE
+from microstax.runtime.core_dumps import withhold_own
 from microstax.runtime.state import StateLock
 
 _log: Final = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ def run(
     """
     # gRPC's C core writes to stderr in its own way; what goes wrong is in our errors.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    withhold_own()
     prepare_folders(state_dir)
     lock = StateLock(state_dir)
     lock.acquire()

@@ -12,16 +12,19 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from microstax.blueprint.commands import expand_variables
 from microstax.errors import ServiceFailedError
-from microstax.runtime import fenced
+from microstax.runtime import core_dumps, fenced
 from microstax.runtime.fenced import can_deny_ports
 from microstax.runtime.logs import open_log
 from microstax.runtime.marker import marker_variables, spec_digest
-from microstax.runtime.port import ProcessSpec
+from microstax.runtime.port import ProcessRole, ProcessSpec
 from microstax.runtime.procfs import ProcessIdentity, process_info
 from microstax.runtime.records import Leader
+
+_OURS: Final = frozenset({ProcessRole.ENVOY, ProcessRole.WORKER})
 
 
 class RunningProcess:
@@ -95,6 +98,7 @@ def launch(spec: ProcessSpec, *, state: Path, log: Path) -> RunningProcess:
         raise ServiceFailedError(f"{spec.key} cannot be started: {error.strerror}: {program}{hint}.") from error
     finally:
         os.close(descriptor)
+    (core_dumps.withhold if spec.key.role in _OURS else core_dumps.allow)(child.pid)
     info = process_info(child.pid)  # a zombie at worst: nobody else collects our children
     identity = info.identity if info else ProcessIdentity(child.pid, 0)
     try:

@@ -8,6 +8,7 @@ import signal
 import sys
 import uuid
 
+from microstax.runtime.core_dumps import withhold_own
 from microstax.worker.worker import Worker
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -22,6 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--id", required=True, help="the worker's name; every process adds a part of its own")
     parser.add_argument("--log-level", default="info", choices=LEVELS, help="the least that is logged (default: info)")
     options = parser.parse_args(arguments)
+    withhold_own()
     logging.basicConfig(
         stream=sys.stderr,
         level=options.log_level.upper(),
