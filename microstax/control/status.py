@@ -1,12 +1,12 @@
 """`microstax status`: is everything as it should be, and if not, what is wrong."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from microstax import __version__
-from microstax.control import coverage, layout, plans, queries
+from microstax.control import coverage, crosschecks, layout, plans, queries
 from microstax.control.ahead import Pause
 from microstax.control.guarding import Guarding
 from microstax.control.intake import Intake
@@ -21,6 +21,8 @@ from microstax.generated.management.microstax.management.v1 import (
     WorkerInfo,
 )
 from microstax.model.environment import ServicePhase, ServiceStatus
+from microstax.model.report import CrossCheck
+from microstax.report.account import sentence
 from microstax.runtime.port import ProcessKey
 from microstax.store.port import KEPT, MOST_KEPT_BYTES
 from microstax.store.state import ShadowRecord
@@ -54,8 +56,8 @@ class StatusReport:
         """Return the status now."""
         nodes = {status.node_id: status for status in self._nodes()}
         envoys = [self._envoy(node_id, nodes.get(node_id)) for node_id in plans.envoy_nodes(self._plane.state)]
-        full: list[str] = []
-        shadows = [await self._shadow(shadow, nodes, full) for _, shadow in sorted(self._plane.state.shadows.items())]
+        found: list[str] = []
+        shadows = [await self._shadow(shadow, nodes, found) for _, shadow in sorted(self._plane.state.shadows.items())]
         return GetStatusResponse(
             version=__version__,
             pid=os.getpid(),
@@ -64,7 +66,7 @@ class StatusReport:
             envoys=envoys,
             shadows=shadows,
             workers=self._workers(),
-            problems=[*self._problems(envoys), *full],
+            problems=[*self._problems(envoys), *found],
         )
 
     def _envoy(self, node_id: str, status: NodeStatus | None) -> EnvoyInfo:
@@ -95,8 +97,8 @@ class StatusReport:
         resident = self._plane.fleet.runtime.memory(layout.envoy_key(node_id))
         return resident or self._intake.regulator.memory_of(node_id) or 0
 
-    async def _shadow(self, shadow: ShadowRecord, nodes: Mapping[str, NodeStatus], full: list[str]) -> ShadowInfo:
-        """Return a shadow; `full` is given a sentence for every service of which no more pairs can be kept."""
+    async def _shadow(self, shadow: ShadowRecord, nodes: Mapping[str, NodeStatus], found: list[str]) -> ShadowInfo:
+        """Return a shadow; `found` is given a sentence for all that is wrong with its counts."""
         state = self._plane.state
         record = state.overlays[shadow.overlay]
         try:
@@ -104,7 +106,9 @@ class StatusReport:
         except StorageError as error:
             # A status that fails tells nobody what is wrong.
             counts, self._plane.journal.trouble = {}, error.message
-        full += _full(shadow, counts)
+        found += _full(shadow, counts)
+        account = self._intake.accounts.coverage(shadow, counts, now_ms=self._plane.now_ms())
+        found += _unexplained(shadow, account.get("cross_checks", []))
         node = nodes.get(layout.tee_node(record.spec.baseline))
         is_on, pause = shadow.settings.enabled, self._plane.to_envoys.paused.get(shadow.overlay)
         shown = self._plane.to_envoys.in_force(shadow)
@@ -199,6 +203,11 @@ class StatusReport:
 def _trouble(key: ProcessKey, status: ServiceStatus) -> str:
     why = f": {status.message}" if status.message else ""
     return f"{key} is {status.phase.value}, {status.restarts} restarts so far{why}"
+
+
+def _unexplained(shadow: ShadowRecord, checks: Sequence[CrossCheck]) -> list[str]:
+    """Return where so much does not add up that an account cannot be trusted."""
+    return [f"The counts of {shadow.overlay} do not add up. {sentence(one)}." for one in crosschecks.large(checks)]
 
 
 def _full(shadow: ShadowRecord, counts: Mapping[tuple[str, str], int]) -> list[str]:
