@@ -46,14 +46,14 @@ def decode(body: bytes, encodings: str, *, limit: int = MAX_EXPANDED_BYTES) -> D
     if len(names) > MAX_STACKED or any(name not in _DECODERS for name in names):
         return Decoded(body, encoded=True)
     plain = body
-    for name in reversed(names):
+    for place, name in reversed(list(enumerate(names))):
         try:
             plain = _DECODERS[name](plain, limit + 1)
         except (_CorruptError, zlib.error, brotli.error, zstandard.ZstdError, MemoryError):
             return Decoded(body, encoded=True)
         if len(plain) > limit:
-            # Only the outermost layer's output is the body; a cut layer inside cannot be decoded further.
-            return Decoded(plain[:limit], encoded=name != names[0], truncated=True)
+            # Only the last layer to be undone gives the body; of another one that is cut, nothing can be decoded.
+            return Decoded(plain[:limit], encoded=place > 0, truncated=True)
     return Decoded(plain)
 
 
