@@ -26,7 +26,7 @@ from microstax.diff.rules import DEFAULT_RULES, Rules
 from microstax.diff.samples import REQUESTS
 from microstax.diff.templates import Templates
 from microstax.diff.warmup import WarmUp
-from microstax.diff.wire import Packed, data, items, mapping
+from microstax.diff.wire import MOST, Packed, data, items, mapping
 from microstax.errors import StorageError
 from microstax.model.exchange import NotCompared, Request, Triple
 
@@ -310,7 +310,14 @@ class ServiceAggregate:
 
 
 def _packed(value: Packed) -> bytes:
-    return bytes(msgpack.packb(value, unicode_errors="surrogatepass"))
+    return bytes(msgpack.packb(value, unicode_errors="surrogatepass", default=_saturated))
+
+
+def _saturated(value: object) -> int:
+    """Return what is written for a count that msgpack cannot carry: only sums of what liars sent get so large."""
+    if isinstance(value, int) and value > MOST:
+        return MOST
+    raise TypeError(f"{type(value).__name__} is nothing that aggregates hold")
 
 
 def _unpacked(raw: bytes) -> Packed:

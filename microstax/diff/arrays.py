@@ -7,6 +7,7 @@ difference of its own, so that an array in random order costs one discrepancy an
 
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from microstax.diff.array_keys import ArrayKeys
@@ -18,6 +19,11 @@ from microstax.model.difference import ShapeKind
 
 _PREFERRED: Final = ("id", "uuid", "guid", "key", "sku", "code", "slug", "name")
 _CANDIDATES: Final = 8
+_LOOKED_AT: Final = 256
+"""Members of an element, for the candidates among them."""
+_HASHED: Final = 2**60
+_FEW: Final = 512
+_BYTES_A_US: Final = 256
 _OBJECTS: Final = {dict}
 _LABELS: Final = frozenset({str, int})
 _ORDER_SHOWN: Final = 12
@@ -43,11 +49,15 @@ class Aligner:
             walk.shape(ShapeKind.LENGTH, place, str(len(base)), str(len(other)))
         if not base or not other:
             return
-        if len(base) == len(other) == 1:
-            walk.value(inner, base[0], other[0], depth + 1)
+        size = len(base) + len(other)
+        if not walk.affords(size):
+            walk.whole(place, base, other)
             return
         keyed = self._by_key(walk, place, base, other)
-        labels = keyed or _contents(base, other)
+        labels = keyed or _contents(base, other, walk)
+        if labels is None:
+            walk.whole(place, base, other)
+            return
         if labels[0] == labels[1]:
             if keyed is not None:
                 for left, right in zip(base, other, strict=True):
@@ -86,7 +96,7 @@ class Aligner:
 
 
 def _names(element: dict[str, Any]) -> list[str]:
-    names = [name for name, value in element.items() if type(value) in (str, int)]
+    names = [name for name, value in islice(element.items(), _LOOKED_AT) if type(value) in (str, int)]
     names.sort(key=_rank)
     return names[:_CANDIDATES]
 
@@ -107,6 +117,7 @@ def _labels(name: str, base: list[Any], other: list[Any]) -> _Labels | None:
     sides = [[item.get(name) for item in elements] for elements in (base, other)]
     if not all(_LABELS.issuperset(map(type, labels)) for labels in sides):
         return None
+    sides = list(_scattered(sides))
     repeats = [len(set(labels)) != len(labels) for labels in sides]
     if any(repeats):
         if all(repeats):
@@ -133,11 +144,24 @@ def _partners(labels: _Labels) -> int:
     return len(labels[0]) if labels[0] == labels[1] else len(set(labels[0]).intersection(labels[1]))
 
 
-def _contents(base: list[Any], other: list[Any]) -> _Labels:
-    """Return what tells the values of the elements apart: texts and integers do so themselves."""
+def _contents(base: list[Any], other: list[Any], walk: Walk) -> _Labels | None:
+    """Return what tells the values of the elements apart: texts and integers do so themselves. None: it costs more."""
     if _LABELS.issuperset(map(type, base)) and _LABELS.issuperset(map(type, other)):
-        return base, other
-    return [compact(item) for item in base], [compact(item) for item in other]
+        return _scattered([base, other])
+    if not walk.affords(2 * (len(base) + len(other))):
+        return None
+    labels = [compact(item) for item in base], [compact(item) for item in other]
+    walk.affords(sum(sum(map(len, side)) for side in labels) // _BYTES_A_US)
+    return labels
+
+
+def _scattered(sides: list[list[Any]]) -> _Labels:
+    """Return labels that hash apart: of integers, Python's hash is the rest of dividing by 2^61-1."""
+    if len(sides[0]) + len(sides[1]) > _FEW and any(
+        type(label) is int and abs(label) >= _HASHED for side in sides for label in side
+    ):
+        sides = [[b"%d" % label if type(label) is int else label for label in side] for side in sides]
+    return sides[0], sides[1]
 
 
 def _match(

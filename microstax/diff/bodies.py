@@ -7,13 +7,13 @@ is a text where the baseline has JSON; a cut text or binary is another one. Each
 from enum import StrEnum
 from typing import Any, Final
 
-from microstax.diff.json_text import NotJsonError, parse
+from microstax.diff.json_text import NotJsonError, TooMuchError, parse
 from microstax.diff.rules import Rules
 from microstax.diff.variations import Variation
 from microstax.diff.walk import Align, Walk
 from microstax.model.difference import BodyDifference, BodyKind, Difference
 from microstax.model.exchange import Exchange
-from microstax.model.media import looks_like_json
+from microstax.model.media import holds_more, looks_like_json
 
 _TEXT_TYPES: Final = ("text/", "xml", "javascript", "json", "x-www-form-urlencoded", "yaml", "graphql")
 _NUL: Final = b"\0"
@@ -29,14 +29,18 @@ class Content(StrEnum):
 
 
 class Body:
-    """One answer's body, read at most once, and only if somebody asks: equal bytes need no parse."""
+    """One answer's body, read at most once, and only if somebody asks: equal bytes need no parse.
 
-    __slots__ = ("_content", "_document", "data", "media_type")
+    `is_large` says, once it was read, that it may be JSON and is beyond what is taken apart: it counts as a text.
+    """
+
+    __slots__ = ("_content", "_document", "data", "is_large", "media_type")
 
     def __init__(self, exchange: Exchange) -> None:
         response = exchange.response
         self.data = b"" if response is None else response.body
         self.media_type = _media_type(exchange)
+        self.is_large = False
         self._content: Content | None = None
         self._document: Any = None
 
@@ -54,11 +58,11 @@ class Body:
     def _read(self, rules: Rules) -> Content:
         if not self.data:
             return Content.EMPTY
-        if len(self.data) <= rules.max_json_bytes and looks_like_json(self.data, self.media_type):
+        if looks_like_json(self.data, self.media_type):
             try:
-                self._document = parse(self.data)
-            except NotJsonError:
-                pass
+                self._document = _parse(self.data, rules)
+            except NotJsonError as error:
+                self.is_large = isinstance(error, TooMuchError)
             else:
                 return Content.JSON
         return Content.TEXT if self._is_text() else Content.BINARY
@@ -78,12 +82,21 @@ def compare_bodies(base: Body, other: Body, *, rules: Rules, align: Align) -> tu
     if base.data == other.data:
         return ()
     before, after = base.content(rules), other.content(rules)
+    if base.is_large or other.is_large:
+        # That one side was read and the other is too large for it, is no news: both are compared as a whole.
+        before, after = (Content.TEXT if content is Content.JSON else content for content in (before, after))
     if before is not after:
         return (BodyDifference(BodyKind.CONTENT_TYPE, before, after),)
     if before is Content.JSON:
         return Walk(rules, align).run(base.document, other.document)
     kind = BodyKind.TEXT if before is Content.TEXT else BodyKind.BINARY
     return (Variation.of_body(kind, base.data, other.data),)
+
+
+def _parse(data: bytes, rules: Rules) -> Any:
+    if len(data) > rules.max_json_bytes or holds_more(data, rules.max_json_values):
+        raise TooMuchError("more than is looked at")
+    return parse(data)
 
 
 def _media_type(exchange: Exchange) -> str:

@@ -43,7 +43,7 @@ _FORMATS: Final = re.compile(
     | (?P<ulid>[0-7][0-9A-HJKMNP-TV-Z]{{25}})
     | (?P<base64>(?=.*[a-z])(?=.*[A-Z])(?=.*\d)(?:[A-Za-z0-9+/]{{20,}}|[A-Za-z0-9_-]{{20,}})={{0,2}})
     | (?P<url>[A-Za-z][A-Za-z0-9+.-]*://[^\s]+)
-    | (?P<email>[^\s@:/]+@[^\s@:/]+\.[^\s@:/]+)
+    | (?P<email>[^\s@:/]+@[^\s@:/.]+(?:\.[^\s@:/.]+)+)
     """,
     re.VERBOSE | re.ASCII,
 )
@@ -59,16 +59,17 @@ _IDENTIFIER: Final = re.compile(
     | (?=(?:\D*\d){{2}})(?=.*[A-Za-z])[0-9A-Za-z_-]{{20,}}  # a token: long, and digits in it
     | [0-7][0-9A-HJKMNP-TV-Z]{{25}}                     # a ULID
     | [^@/]+(?:@|%40)[^@/]+                             # an e-mail address
-    | .{{65,}}
     """,
     re.VERBOSE | re.DOTALL,
 )
+_LONGEST_WORD: Final = 64
+"""Longer texts name one thing among many, whatever they are made of."""
 _NUMBERED: Final = re.compile(r"[A-Za-z]{1,10}[-_:]\d+")
 
 
 def is_identifier(text: str) -> bool:
     """Tell whether a text is the id of one thing among many: a number, a date, a hash, a token, an address."""
-    return _IDENTIFIER.fullmatch(text) is not None
+    return len(text) > _LONGEST_WORD or _IDENTIFIER.fullmatch(text) is not None
 
 
 def is_numbered(text: str) -> bool:

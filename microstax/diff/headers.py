@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from microstax.diff.variations import Variation
 from microstax.model.difference import HeaderDifference, HeaderKind
 from microstax.model.exchange import Exchange, Headers
 
+_Values = dict[str, list[str]]
 _NAME_SHOWN: Final = 80
 _LOCAL_HOSTS: Final = ("localhost", "127.", "[::1]", "0.0.0.0", "10.", "192.168.")  # noqa: S104  # no address to bind
 
@@ -29,11 +31,21 @@ def compare_headers(base: Exchange, other: Exchange, rules: Rules) -> tuple[Head
         names |= _uneven(left, right)
     if not names:
         return ()
-    return tuple(_differences(sorted(names), (base, left), (other, right), rules=rules))
+    sides = (base, _by_name(left, names)), (other, _by_name(right, names))
+    return tuple(islice(_differences(sorted(names), *sides, rules=rules), rules.max_differences))
+
+
+def _by_name(headers: Headers, names: set[str]) -> _Values:
+    """Return the values of the names that differ: an answer may have ten thousand headers."""
+    found: _Values = {}
+    for name, value in headers:
+        if name in names:
+            found.setdefault(name, []).append(value)
+    return found
 
 
 def _differences(
-    names: list[str], base: tuple[Exchange, Headers], other: tuple[Exchange, Headers], *, rules: Rules
+    names: list[str], base: tuple[Exchange, _Values], other: tuple[Exchange, _Values], *, rules: Rules
 ) -> Iterator[HeaderDifference | Variation]:
     for name in names:
         if name in rules.volatile_headers or name.startswith(rules.volatile_prefixes):
@@ -63,10 +75,10 @@ def _uneven(left: Headers, right: Headers) -> set[str]:
     return {name for name, _ in (before - after) | (after - before)}
 
 
-def _value(name: str, side: tuple[Exchange, Headers], rules: Rules) -> str | None:
+def _value(name: str, side: tuple[Exchange, _Values], rules: Rules) -> str | None:
     exchange, headers = side
-    values = [value for other, value in headers if other == name]
-    if not values:
+    values = headers.get(name)
+    if values is None:
         return None
     if name == "set-cookie":
         return ", ".join(sorted({value.partition("=")[0].strip() for value in values}))

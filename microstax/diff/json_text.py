@@ -12,6 +12,7 @@ from typing import Any, Final
 import orjson
 
 from microstax.diff.hashes import short_hash
+from microstax.model.media import holds_more
 
 _MARKED: Final = bytes(
     ord("0") if chr(byte).isdigit() else ord(" ") if byte in b" \t\r\n" else byte for byte in range(128)
@@ -25,6 +26,9 @@ _MAX_DEPTH: Final = 250
 """orjson writes 254 levels; what is nested deeper cannot be brought into a canonical form and is compared as text."""
 _TEXTS: Final = frozenset({str})
 _TOO_DEEP: Final = "nested too deep"
+_LONGEST_INTEGER: Final = 400
+_CAREFUL_VALUES: Final = 20_000
+"""The standard parser takes microseconds a value."""
 
 
 class RepeatedMembers(dict[str, Any]):
@@ -49,13 +53,17 @@ class NotFinite(str):
 
 
 class NotJsonError(ValueError):
-    """The bytes are no JSON text, or nested beyond what can be read."""
+    """The bytes are no JSON text, or one beyond what can be read."""
+
+
+class TooMuchError(NotJsonError):
+    """The text may be JSON, and is nested deeper or holds more than can be looked at."""
 
 
 def parse(body: bytes) -> Any:
     """Return the document in `body` as dict, list, str, int, float, bool and None (and the classes of this module).
 
-    Raises NotJsonError; never another exception, whatever the bytes.
+    Raises NotJsonError (TooMuchError where it may be one); never another exception, whatever the bytes.
     """
     try:
         document = orjson.loads(body)
@@ -66,7 +74,9 @@ def parse(body: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass
     except TypeError:
-        raise NotJsonError(_TOO_DEEP) from None
+        raise TooMuchError(_TOO_DEEP) from None
+    if holds_more(body, _CAREFUL_VALUES):
+        raise TooMuchError("more values than can be read with care")
     return _parse_with_care(body)
 
 
@@ -82,10 +92,12 @@ def _parse_with_care(body: bytes) -> Any:
         document = json.loads(
             text, object_pairs_hook=_members, parse_float=_float, parse_int=_int, parse_constant=NotFinite
         )
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise TooMuchError(_TOO_DEEP) from None
+    except ValueError as error:
         raise NotJsonError(str(error)) from None
     if _is_deeper(document, _MAX_DEPTH):
-        raise NotJsonError(_TOO_DEEP)
+        raise TooMuchError(_TOO_DEEP)
     return document
 
 
@@ -114,10 +126,8 @@ def _float(text: str) -> float | NotFinite:
 
 
 def _int(text: str) -> int | NotFinite:
-    try:
-        return int(text)
-    except ValueError:  # longer than the interpreter converts (sys.set_int_max_str_digits)
-        return NotFinite(text)
+    # As Infinity is to doubles; converting takes a time that grows with the square of the digits.
+    return int(text) if len(text) <= _LONGEST_INTEGER else NotFinite(text)
 
 
 def compact(value: Any) -> bytes:

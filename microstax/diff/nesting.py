@@ -11,6 +11,10 @@ from microstax.model.paths import ANY_NAME, ELEMENT, step_into
 
 _SEARCHED: Final = 2_000
 """Members that are looked at inside missing and extra containers, per side."""
+_DEEPEST: Final = 16
+"""So many levels below their tops: each level has to be written down once more."""
+_TRIED: Final = 16
+"""Of several members with one name and one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,9 @@ def _by_step(places: Mapping[str, Any]) -> dict[str, list[_Candidate]]:
 
 
 def _inside(top: str, value: Any, limit: int) -> Iterator[_Candidate]:
-    stack = [(top, value)]
+    stack = [(top, value, 1)]
     while stack:
-        path, container = stack.pop()
+        path, container, level = stack.pop()
         for step, item in _children(container):
             if limit <= 0:
                 return
@@ -87,7 +91,8 @@ def _inside(top: str, value: Any, limit: int) -> Iterator[_Candidate]:
             inner = step_into(path, step)
             if step not in (ELEMENT, ANY_NAME):
                 yield _Candidate(inner, step, item, top)
-            stack.append((inner, item))
+            if level < _DEEPEST:
+                stack.append((inner, item, level + 1))
 
 
 def _children(container: Any) -> Iterator[tuple[str, Any]]:
@@ -108,15 +113,17 @@ def _last_step(path: str) -> str | None:
 
 def _pairs(gone: list[_Candidate], come: list[_Candidate]) -> list[tuple[_Candidate, _Candidate]]:
     pairs, used = [], set()
-    texts = [(new, compact(new.value)) for new in come]
+    equal: defaultdict[bytes, list[_Candidate]] = defaultdict(list)
+    # Those first that may pair with all: in a thousand of one value, the first few decide.
+    for new in sorted(come, key=lambda one: not one.is_top):
+        equal[compact(new.value)].append(new)
     for old in gone:
-        text = compact(old.value)
-        match = next(
-            (new for new, other in texts if new.path not in used and other == text and _may_pair(old, new)), None
-        )
-        if match is not None:
-            used.add(match.path)
-            pairs.append((old, match))
+        alike = equal.get(compact(old.value), [])
+        for at, new in enumerate(alike[:_TRIED]):
+            if new.path not in used and _may_pair(old, new):
+                used.add(new.path)
+                pairs.append((old, alike.pop(at)))
+                break
     if not pairs and len(gone) == len(come) == 1 and _may_pair(gone[0], come[0]):
         old, new = gone[0], come[0]
         if type(old.value) is type(new.value):

@@ -44,8 +44,9 @@ class Rules:
     `list_headers` as a set of items. `context_headers` make two requests different inputs. A spike is a branch's
     latency of at least `spike_ratio` times the reference's and `spike_floor_us` more. Latencies of the first
     `cold_pairs` pairs of an endpoint that a worker sees after a shadow began are kept apart. A JSON body above
-    `max_json_bytes` is compared by size and hash, below `max_depth` levels as a whole; a pair yields at most
-    `max_differences`.
+    `max_json_bytes`, or of more than `max_json_values`, is compared by size and hash, below `max_depth` levels as a
+    whole, and so are the arrays for which `max_effort` (about microseconds for a pair of bodies) does not suffice; a
+    pair yields at most `max_differences`.
     """
 
     volatile_headers: frozenset[str] = VOLATILE_HEADERS
@@ -57,7 +58,9 @@ class Rules:
     spike_floor_us: int = 50_000
     cold_pairs: int = 20
     max_json_bytes: int = 8 * 1024 * 1024
+    max_json_values: int = 100_000
     max_depth: int = 64
+    max_effort: int = 60_000
     max_differences: int = 200
 
 

@@ -17,6 +17,7 @@ SIGN: Final = "sign"
 MAGNITUDE: Final = "magnitude"
 SHIFT: Final = "shift"
 _REMEMBERED: Final = 2_048
+_HASHED: Final = 2**60
 _REMEMBERED_LENGTH: Final = 24
 """Longer texts are tokens that do not come again."""
 
@@ -70,9 +71,12 @@ def aspects(base: Signature, other: Signature) -> tuple[tuple[str, str], ...]:
 
 
 def _remember(known: dict[Any, Signature], value: Any) -> Signature:
+    made = _of_text(value) if type(value) is str else _of_number(value)
+    if type(value) is int and abs(value) >= _HASHED:
+        return made  # Python hashes integers modulo 2^61-1: larger ones can be chosen to collide
     if len(known) >= _REMEMBERED:
         known.clear()
-    made = known[value] = _of_text(value) if type(value) is str else _of_number(value)
+    known[value] = made
     return made
 
 

@@ -22,6 +22,9 @@ _TYPES: Final[dict[type, str]] = {
 }  # fmt: skip
 CONTAINERS: Final = frozenset({dict, RepeatedMembers, list})
 
+_NEW_PLACE: Final = 4
+"""To write down a place costs as much as so many deviations at one that is known."""
+
 Align = Callable[["Walk", "Place | None", list[Any], list[Any], int], None]
 
 
@@ -38,6 +41,7 @@ class Walk:
     """One comparison. `align` decides which elements of two arrays belong together."""
 
     __slots__ = (
+        "_effort",
         "_extra",
         "_found",
         "_left",
@@ -56,6 +60,7 @@ class Walk:
         self._missing: dict[str, Any] = {}
         self._extra: dict[str, Any] = {}
         self._left = _OCCURRENCES
+        self._effort = rules.max_effort
         self._varying: dict[Place | None, Variation] = {}
         self._varying_at: dict[str, Variation] = {}
         self._paths: dict[Place | None, str] = {}
@@ -85,8 +90,19 @@ class Walk:
                 self._values(place, base, other)
         elif kind is not list:
             self.members(place, base, other, depth)
+        elif len(base) == len(other) == 1:
+            self.value((place, None), base[0], other[0], depth + 1)
         elif (base or other) and not are_equal(base, other):
             self.align(self, place, base, other, depth)
+
+    def affords(self, effort: int) -> bool:
+        """Spend some of what this pair may cost, in about microseconds; tell whether it was there."""
+        self._effort -= effort
+        return self._effort >= 0
+
+    def whole(self, place: Place | None, base: list[Any], other: list[Any]) -> None:
+        """Note two arrays that differ as one value each: to say where would cost more than a pair may."""
+        self._values(place, base, other)
 
     def shape(self, kind: ShapeKind, place: Place | None, base: str, other: str) -> None:
         """Note a difference in shape."""
@@ -146,6 +162,7 @@ class Walk:
                 self._note(("value", path), made)
                 return
             self._varying[place] = known
+            self._left -= _NEW_PLACE
         self._left -= 1
         if self._left <= 0:
             raise EnoughError

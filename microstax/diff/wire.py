@@ -7,7 +7,10 @@ from typing import Any, Final
 
 Packed = Any
 """Plain values that msgpack carries: None, bool, int, float, str, bytes, list, dict."""
-_MOST: Final = 2**63
+MOST: Final = 2**64 - 1
+"""What msgpack can carry; larger counts are written as this one."""
+_SATURATED: Final = 2**63 - 1
+"""Larger ones are read as this one: nobody counts so far, and sums of what liars send can still be read."""
 
 
 def mapping(value: Packed) -> dict[str, Packed]:
@@ -25,10 +28,10 @@ def items(value: Packed, length: int | None = None) -> list[Packed]:
 
 
 def count(value: Packed) -> int:
-    """Return an integer of 0..2^63-1."""
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST:
+    """Return an integer of 0..MOST, at most _SATURATED."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST:
         raise ValueError("expected a count")
-    return value
+    return min(value, _SATURATED)
 
 
 def counts(value: Packed, length: int) -> list[int]:
