@@ -5,11 +5,14 @@ from hashlib import blake2b
 from typing import Final
 from urllib.parse import unquote_plus
 
-from microstax.capture.json_redaction import JsonRedactor
+from microstax.capture.json_redaction import JsonRedactor, TooMuchError
 from microstax.capture.redaction import DEFAULT_HEADERS, Redaction
+from microstax.model.pattern_cost import cost_of
 
 MARK: Final = "redacted:"
 _DIGEST_BYTES: Final = 8
+_MOST_STEPS: Final = 20_000_000
+"""Of a pattern on a text: some tens of milliseconds."""
 _ANY_BYTES: Final = "surrogateescape"
 _FORM: Final = "application/x-www-form-urlencoded"
 _COOKIES: Final = frozenset({"cookie", "set-cookie"})
@@ -24,7 +27,7 @@ class Redactor:
         self._key = rules.key
         self._secret = frozenset(name.lower() for name in (*DEFAULT_HEADERS, *rules.headers))
         self._parameters = frozenset(rules.parameters)
-        self._patterns = tuple(re.compile(pattern) for pattern in rules.patterns)
+        self._patterns = tuple((re.compile(pattern), cost_of(pattern)) for pattern in rules.patterns)
         self._json = JsonRedactor(rules.json_paths, self.hash) if rules.json_paths else None
         self.has_body_rules = bool(rules.json_paths or rules.parameters or rules.patterns)
 
@@ -37,16 +40,25 @@ class Redactor:
         if name in self._secret:
             return self._cookie(name, value) if name in _COOKIES else self._value(value)
         if name in _URL_HEADERS:
-            return self._text(self._url(value))
-        return value if name in _PSEUDO else self._text(value)
+            return self._short_text(self._url(value))
+        return value if name in _PSEUDO else self._short_text(value)
 
     def body(self, body: bytes, content_type: str, *, encoded: bool) -> bytes:
         """Return `body` without secrets; one that is still `encoded` cannot be looked into and is hashed as a whole."""
+        return self.body_or_hash(body, content_type, encoded=encoded)[0]
+
+    def body_or_hash(self, body: bytes, content_type: str, *, encoded: bool) -> tuple[bytes, bool]:
+        """Return the same, and whether it is a hash of the whole since `body` cannot be looked into (in time)."""
         if not body or not self.has_body_rules:
-            return body
+            return body, encoded
         if encoded:
-            return self.hash(body).encode()
-        content_type = content_type.lower()
+            return self.hash(body).encode(), True
+        try:
+            return self._looked_into(body, content_type.lower()), False
+        except TooMuchError:
+            return self.hash(body).encode(), True
+
+    def _looked_into(self, body: bytes, content_type: str) -> bytes:
         if self._json is not None:
             body = self._json.redact(body, content_type)
         if self._parameters and content_type.startswith(_FORM):
@@ -89,9 +101,18 @@ class Redactor:
         return field
 
     def _text(self, value: str) -> str:
-        for pattern in self._patterns:
+        """Hash what the patterns match; raises TooMuchError where that may take long."""
+        for pattern, cost in self._patterns:
+            if cost.exceeds(value, _MOST_STEPS):
+                raise TooMuchError
             value = pattern.sub(self._match, value)
         return value
+
+    def _short_text(self, value: str) -> str:
+        try:
+            return self._text(value)
+        except TooMuchError:
+            return self._value(value)
 
     def _match(self, match: re.Match[str]) -> str:
         """Hash what the pattern's groups matched, or the whole match where no group did."""

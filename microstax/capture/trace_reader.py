@@ -120,7 +120,7 @@ class TraceReader:
             decoded = Decoded(raw, encoded=True) if cut else decode(raw, encodings)
             body, truncated, encoded = decoded.body, cut or decoded.truncated, decoded.encoded
         if self.redactor.has_body_rules:
-            body = self.redactor.body(body, noted.get(CONTENT_TYPE, ""), encoded=encoded)
+            body, encoded = self.redactor.body_or_hash(body, noted.get(CONTENT_TYPE, ""), encoded=encoded)
         return body, truncated, encoded
 
 

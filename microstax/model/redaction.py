@@ -2,9 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from microstax.errors import UsageError
 from microstax.model.paths import parse_path
+from microstax.model.pattern_cost import TooCostlyError, cost_of
+
+MAX_PATTERN: Final = 1_000
+_SHOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +20,7 @@ class RedactionRules:
     json_paths: places in JSON bodies, in the grammar of `microstax.model.paths` without wildcards; all below goes.
     parameters: names of query and form parameters.
     patterns: regular expressions over header values, paths and bodies; what the groups match goes, without a group
-        the whole match.
+        the whole match. A text that a pattern could be busy with for long goes as a whole.
     """
 
     headers: tuple[str, ...] = ()
@@ -32,11 +37,23 @@ class RedactionRules:
 
 
 def check_pattern(pattern: str) -> str:
-    """Return `pattern` if it is a regular expression that does not match everywhere; raises UsageError."""
+    """Return `pattern` if it is a regular expression that does not match everywhere, in bounded time.
+
+    Raises UsageError.
+    """
+    shown = repr(pattern if len(pattern) <= _SHOWN else f"{pattern[:_SHOWN]}...")
+    if len(pattern) > MAX_PATTERN:
+        raise UsageError(f"redaction pattern {shown} has more than {MAX_PATTERN} characters: make several of it.")
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
-        raise UsageError(f"redaction pattern {pattern!r} is no regular expression: {error}.") from error
+        cost_of(pattern)
+    except TooCostlyError as error:
+        raise UsageError(
+            f"redaction pattern {shown} could be busy for hours with a text that somebody makes for it: {error}; "
+            "repeat one class of characters instead, such as [\\w.-]+."
+        ) from error
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"redaction pattern {shown} is no regular expression: {error}.") from error
     if compiled.match(""):
-        raise UsageError(f"redaction pattern {pattern!r} matches the empty text: let it match at least one character.")
+        raise UsageError(f"redaction pattern {shown} matches the empty text: let it match at least one character.")
     return pattern
