@@ -29,13 +29,15 @@ _FILTER: Final = (
 STATS_PATH: Final = "/stats?" + urlencode({"format": "json", "usedonly": "", "filter": _FILTER})
 """The admin path to GET; `read_counters` takes the JSON that it answers."""
 
-_COPY: Final = re.compile(r"cluster\.copy/([^/]+)/([^/]+)/([^/.]+)\.(\w+)")
-_BRANCH: Final = re.compile(r"cluster\.branch/([^/]+)/([^/]+)/([^/]+)/(?P<protocol>h[12])\.(\w+)")
+_COPY: Final = re.compile(r"cluster\.copy/([^/]+)/(branch|control)/([^/.]+)\.(\w+)")
+_BRANCH: Final = re.compile(r"cluster\.branch/([^/]+)/(branch|control)/([^/]+)/(?P<protocol>h[12])\.(\w+)")
 _ROUTED: Final = re.compile(r"vhost\.tee/([^/.]+)\.route\.mirrored/([^/.]*)\.upstream_rq_total")
 _ENTERED: Final = re.compile(r"http\.tee/([^/.]+)\.downstream_rq_total")
 _UNREACHED: Final = re.compile(r"cluster\.baseline/([^/.]+)\.upstream_rq_pending_failure_eject")
 _TAPPED: Final = re.compile(r"http\.(?:tee|copies)/([^/.]+)\.tap\.rq_tapped")
-_SKIPPED: Final = re.compile(r"vhost\.tee/([^/.]+)\.route\.skipped/(method/)?([^.]+)\.upstream_rq_total")
+_SKIPPED: Final = re.compile(
+    r"vhost\.tee/([^/.]+)\.route\.skipped/(?:(method/)([^.]+)|(size|upgrade|sampling|preview))\.upstream_rq_total"
+)
 _EMPTY: Final[Mapping[str, int]] = MappingProxyType({})
 _NONE_ROUTED: Final[Mapping[tuple[str, ...], int]] = MappingProxyType({})
 
@@ -190,7 +192,7 @@ def _skipped(values: Mapping[str, int]) -> Mapping[str, SkippedCounters]:
         match = _SKIPPED.fullmatch(name)
         if match:
             into = methods if match[2] else reasons
-            into.setdefault(match[1], {})[match[3]] = value
+            into.setdefault(match[1], {})[match[3] or match[4]] = value
     return MappingProxyType(
         {
             service: SkippedCounters(methods=MappingProxyType(methods.get(service, {})), **reasons.get(service, {}))
