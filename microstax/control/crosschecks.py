@@ -132,6 +132,7 @@ def _check(service: str, what: CheckedCount, reading: _Reading) -> CrossCheck:
         if difference >= 0
         else (excess, reading.may_exceed, reading.excess_because)
     )
+    settled = min(settled, abs(difference))
     explained = min(settled, allowed)
     return {
         "service": service,
@@ -171,9 +172,7 @@ def _copies(now: Counts, then: Counts, restarted: tuple[int, str]) -> _Reading:
 
 def _accounted(service: str, made: int, told: int, *, overdue: int, restarted: bool) -> CrossCheck:
     """Return whether workers told of every copy: those of which they did not are capture gaps that nobody saw."""
-    excess = max(0, -overdue)
-    unseen = min(max(0, overdue), max(0, made - told))
-    settled = excess if told > made else unseen
+    settled = min(max(0, -overdue if told > made else overdue), abs(made - told))
     explained = settled if told <= made or restarted else 0
     because = _RESTARTED if told > made else "they are capture gaps that no trace was seen of"
     return {
@@ -182,7 +181,7 @@ def _accounted(service: str, made: int, told: int, *, overdue: int, restarted: b
         "envoy": made,
         "counted": told,
         "difference": made - told,
-        "under_way": max(0, abs(made - told) - settled),
+        "under_way": abs(made - told) - settled,
         "explained": explained,
         "because": because if explained else "",
         "unexplained": settled - explained,
