@@ -11,7 +11,7 @@ WORKERS ?= 5
 PARALLEL = -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check-proto tests test-envoys bench bench-beside bench-charts bench-differs bench-memory bench-verdicts proto schema format setup clean
+.PHONY: help demo test lint type check-proto tests test-envoys bench bench-beside bench-charts bench-differs bench-memory bench-production bench-verdicts proto schema format setup soak clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,12 @@ bench-beside: $(READY) ## Measure microstax beside plain Envoy, a mirror written
 
 bench-charts: $(READY) ## The same, and renew the chart and the figures in tests/bench/charts
 	@$(BIN)/python tests/bench/bench_beside.py --charts
+
+bench-production: $(READY) ## Mirror everything into six kinds of broken branches, and print what production notices (12 minutes)
+	@$(BIN)/python tests/bench/run.py bench_production
+
+soak: $(READY) ## Kill parts of microstax at random under steady traffic for SOAK_MINUTES=30, and say what it cost
+	@$(BIN)/python tests/bench/soak.py --charts
 
 bench-verdicts: $(READY) ## Simulate how often verdicts err and how soon they find drift, beside Diffy's rule
 	@$(BIN)/python tests/bench/bench_verdicts.py

@@ -19,7 +19,7 @@ from microstax.runtime.marker import marked_processes
 from microstax.worker import admin
 
 SERVICE: Final = "items"
-UNLIMITED: Final = ("--max-rps", "1000000")
+UNLIMITED: Final = ("--max-rps", "1000000", "--max-total-rps", "1000000")
 
 
 class Product:
