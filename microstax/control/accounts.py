@@ -29,8 +29,8 @@ class _Past:
     samples: deque[tuple[int, Counts]] = field(default_factory=deque)
 
     def note(self, now_ms: int, counts: Counts, *, window_ms: int) -> None:
-        if self.samples and now_ms - self.samples[-1][0] < _SAMPLE_MS:
-            return
+        if len(self.samples) > 1 and self.samples[-1][0] - self.samples[-2][0] < _SAMPLE_MS:
+            self.samples.pop()
         self.samples.append((now_ms, counts))
         while len(self.samples) > 1 and self.samples[1][0] <= now_ms - window_ms:
             self.samples.popleft()
@@ -48,12 +48,12 @@ class Accounts:
         self._in_force_ms: dict[Generation, int] = {}
         self._epochs: dict[str, str] = {}
 
-    def begin(self, shadow: ShadowRecord, counts: Counts, *, then_ms: int) -> None:
-        """Begin with the tallies as they were when the last delta came."""
+    def begin(self, shadow: ShadowRecord, counts: Counts, *, then_ms: int, now_ms: int) -> None:
+        """Begin with the tallies as they were when the last delta came, at `then_ms` by a worker's clock."""
         for service, own in _by_service(counts).items():
             missing = own.get(coverage.MIRRORED, 0) - coverage.told(coverage.account(own, overdue=0))
-            self._of(shadow, service).begin(missing, at_ms=then_ms)
-        self.note(shadow, counts, now_ms=then_ms)
+            self._of(shadow, service).begin(missing, at_ms=then_ms, now_ms=min(then_ms, now_ms))
+        self.note(shadow, counts, now_ms=min(then_ms, now_ms))
 
     def steady(self, node: str, state: State, *, since_ms: int) -> frozenset[str]:
         """Return the overlays whose shadows have been in force since a reading of their tee at `since_ms`."""

@@ -112,7 +112,7 @@ class Intake:
         self._counted_ms = dict.fromkeys(plans.envoy_nodes(self._plane.state), then_ms)
         for shadow in self._plane.state.shadows.values():
             counts = await self._plane.journal.store.counts(shadow.overlay, shadow.generation)
-            self.accounts.begin(shadow, counts, then_ms=then_ms)
+            self.accounts.begin(shadow, counts, then_ms=then_ms, now_ms=self._plane.now_ms())
 
     async def renew(self, readable: Callable[[bytes], object]) -> None:
         """Begin a new generation of results that this microstax cannot read: another version wrote them.

@@ -32,11 +32,11 @@ class Overdue:
     _begun_ms: int = 0
     _overdue: int = 0
 
-    def begin(self, copies: int, *, at_ms: int) -> None:
-        """Begin with copies of which nothing was told when the last delta came, at `at_ms` by either clock."""
+    def begin(self, copies: int, *, at_ms: int, now_ms: int) -> None:
+        """Begin with copies of which nothing was told when the last delta came: at `at_ms` by the worker's clock."""
         self._begun_ms = at_ms
         if copies:
-            self._spans[""] = [_Span(at_ms, at_ms, copies)]
+            self._spans[""] = [_Span(at_ms, now_ms, copies)]
 
     def made(self, node: str, copies: int, *, reading_ms: int, now_ms: int) -> None:
         """Take in that `copies` more were made up to a reading."""

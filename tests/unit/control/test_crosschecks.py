@@ -109,9 +109,9 @@ def test_strays_and_services_that_are_not_mirrored() -> None:
 
 
 def test_only_much_is_a_problem() -> None:
-    few = of({MIRRORED: 5_000, PAIRED: 4_010, checks.TIMEOUTS: 1_000, TIMEOUT: 990}).values()
+    few = of({checks.ROUTED: 5_000, MIRRORED: 5_000, PAIRED: 4_010, checks.TIMEOUTS: 1_000, TIMEOUT: 990}).values()
     assert checks.large(few) == []
-    many = of({MIRRORED: 5_000, PAIRED: 4_011, checks.TIMEOUTS: 1_000, TIMEOUT: 989}).values()
+    many = of({checks.ROUTED: 5_000, MIRRORED: 5_000, PAIRED: 4_011, checks.TIMEOUTS: 1_000, TIMEOUT: 989}).values()
     assert [one["what"] for one in checks.large(many)] == ["timeouts"]
 
 

@@ -28,7 +28,7 @@ def test_copies_that_vanish_are_found_under_steady_traffic() -> None:
 
 def test_what_was_outstanding_when_the_control_plane_ended_is_overdue_too() -> None:
     overdue = Overdue()
-    overdue.begin(30, at_ms=1_000)
+    overdue.begin(30, at_ms=1_000, now_ms=1_000)
     overdue.told(NODE, 20, reading_ms=900, now_ms=2_000)
     overdue.made(NODE, 5, reading_ms=2_000, now_ms=2_000)
     overdue.told(NODE, 5, reading_ms=2_000, now_ms=3_000)
@@ -60,7 +60,7 @@ NEWS = st.lists(
 @given(NEWS, st.integers(0, 20))
 def test_in_the_end_all_that_is_missing_is_overdue(news: list[tuple[str, str, int, int]], begun: int) -> None:
     overdue = Overdue()
-    overdue.begin(begun, at_ms=5_000)
+    overdue.begin(begun, at_ms=5_000, now_ms=5_000)
     missing, now = begun, 5_000
     for what, node, second, copies in news:
         now += 700
