@@ -107,7 +107,8 @@ def sign(before: Reading, now: Reading, burden: Burden, *, timeout_ms: int) -> S
 
 def _of_branch(before: Reading, now: Reading) -> Sign | None:
     """Tell whether copies find no room any more, or soon will not: the branch is slower than they come."""
-    copies, refused = now.copies - before.copies, now.refused - before.refused
+    copies = now.copies - before.copies
+    refused = min(copies, now.refused - before.refused)  # some may have been made before
     answered = _answered(before, now)
     if refused >= max(_LEAST_REFUSED, copies * _REFUSED_SHARE) or refused > copies / 2:
         what = f"the branch does not keep up, {refused:,} of {copies:,} copies found no room"

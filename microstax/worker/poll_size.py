@@ -8,7 +8,8 @@ _ENVOY_BYTES: Final = 64 * 1024 * 1024
 """What one poll may make an Envoy hold."""
 _ANSWER_BYTES: Final = 512 * 1024
 """What an answer should have: above 1 MiB, Envoy does not look at the next poll before we have read most of it."""
-_FEWEST_TRACES: Final = 50
+_FEWEST_TRACES: Final = 16
+"""Of large traces; opening a poll is work for Envoy's main thread."""
 _HEADER_BYTES: Final = 4 * 1024
 _REMEMBERED: Final = 8
 """Polls. A service that answers large and small by turns is taken for a large one."""
