@@ -24,6 +24,7 @@ class Pauser(StrEnum):
     KILL_SWITCH = "kill switch"
     EXPIRY = "expiry"
     GUARD = "guard"
+    SWITCH = "switch"
 
 
 _RANK: Final = tuple(Pauser)

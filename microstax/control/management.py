@@ -6,6 +6,7 @@ from typing import Any, Final
 from microstax.api import methods
 from microstax.api.methods import Method
 from microstax.control import describe, queries
+from microstax.control.draining import Drain
 from microstax.control.endings import Endings
 from microstax.control.environments import Environments
 from microstax.control.intake import Intake
@@ -32,6 +33,7 @@ class Management:
         *,
         intake: Intake,
         watch_timeout_s: float,
+        drain: Drain,
         reports: Reports,
         status: StatusReport,
         endings: Endings,
@@ -49,6 +51,7 @@ class Management:
             watches=intake.watches,
             has_workers=lambda: bool(intake.workers),
             watch_timeout_s=watch_timeout_s,
+            drain=drain,
         )
         self._environments: Final = Environments(plane)
         self._overlays: Final = Overlays(plane, self._shadows)

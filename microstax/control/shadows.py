@@ -9,12 +9,14 @@ before goes when there is something in its place.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from microstax.control import layout, plans, queries, settings
-from microstax.control.ahead import Pauser
+from microstax.control.ahead import Pause, Pauser
 from microstax.control.controls import Controls
+from microstax.control.draining import MOST_S, Drain
 from microstax.control.endings import off
 from microstax.control.kill_switch import KillSwitch
 from microstax.control.plane import Plane
@@ -34,7 +36,7 @@ WATCH_TIMEOUT_S: Final = 3.0
 
 
 class Shadows:
-    """Switches shadows. `has_workers` tells whether anybody is there to compare."""
+    """Switches shadows. `has_workers` tells whether anybody is there to compare, `drain` waits for copies under way."""
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class Shadows:
         watches: Watches,
         has_workers: Callable[[], bool],
         watch_timeout_s: float,
+        drain: Drain,
     ) -> None:
         self._plane: Final = plane
         self._controls: Final = controls
@@ -52,6 +55,7 @@ class Shadows:
         self._watches: Final = watches
         self._has_workers: Final = has_workers
         self._watch_timeout_s: Final = watch_timeout_s
+        self._drain: Final = drain
         self._generations: Final[dict[str, int]] = {}
 
     async def enable(self, name: str, wish: Wish, tell: Teller) -> Outcome:
@@ -84,9 +88,29 @@ class Shadows:
             return Outcome(message=f"The shadow of {name} is off; 'microstax env diffs {name}' shows what was found.")
 
     async def switch_off(self, name: str, tell: Teller) -> None:
-        """Switch off for whoever holds the overlay's lock."""
+        """Switch off for whoever holds the overlay's lock; copies under way end first, if they do so soon."""
         record = queries.overlay(self._plane.state, name)
+        try:
+            await self._let_go(record)
+            await self._turn_off(name)
+        finally:
+            self._plane.to_envoys.resume(name, by=Pauser.SWITCH)
+        try:
+            await self._plane.publisher.settled(layout.tee_node(record.spec.baseline))
+        except FaultError as error:
+            tell.warn(f"{error.message} It stops mirroring as soon as it is back.")
+        await finish(self._controls.stop_unwanted(record), name=f"stop controls of {name}")
 
+    async def _let_go(self, record: OverlayRecord) -> None:
+        """Make no more copies, and wait a little for those that are under way."""
+        name, node = record.spec.name, layout.tee_node(record.spec.baseline)
+        pause = Pause("It is being switched off.", self._plane.now_ms())
+        self._plane.to_envoys.pause(name, pause, by=Pauser.SWITCH)
+        with suppress(FaultError):  # whoever switches it off is told when it is off
+            await self._plane.publisher.shares_settled(node, timeout_s=MOST_S)
+            await self._drain(node, name)
+
+    async def _turn_off(self, name: str) -> None:
         def change(state: State) -> tuple[PutShadow, ...]:
             shadow = state.shadows[name]
             return (PutShadow(off(shadow)),)
@@ -98,11 +122,6 @@ class Shadows:
                 f"{error.message} The shadow of {name} stays on; 'microstax env shadow --disable-all' stops all "
                 "mirroring also while nothing can be stored."
             ) from error
-        try:
-            await self._plane.publisher.settled(layout.tee_node(record.spec.baseline))
-        except FaultError as error:
-            tell.warn(f"{error.message} It stops mirroring as soon as it is back.")
-        await finish(self._controls.stop_unwanted(record), name=f"stop controls of {name}")
 
     def _next(self, record: OverlayRecord, before: ShadowRecord | None, chosen: ShadowSettings) -> ShadowRecord:
         now_ms = self._plane.now_ms()
