@@ -11,7 +11,7 @@ WORKERS ?= 5
 PARALLEL = -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check-proto tests test-envoys bench bench-beside bench-charts bench-differs bench-memory bench-production bench-verdicts proto schema format setup soak clean
+.PHONY: help demo test lint type check-proto tests test-envoys bench bench-beside bench-charts bench-differs bench-memory bench-production bench-verdicts fuzz proto schema format setup soak clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ bench-charts: $(READY) ## The same, and renew the chart and the figures in tests
 bench-production: $(READY) ## Mirror everything into six kinds of broken branches, and print what production notices (12 minutes)
 	@$(BIN)/python tests/bench/run.py bench_production
 
+fuzz: $(READY) ## Fuzz every place where strangers' bytes come in (RUNS=1000000 inputs each; TARGET=json for one)
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev,fuzz]'
+	@$(BIN)/python tests/fuzz/fuzz.py --runs $(or $(RUNS),1000000) $(addprefix --target ,$(TARGET))
+
 soak: $(READY) ## Kill parts of microstax at random under steady traffic for SOAK_MINUTES=30, and say what it cost
 	@$(BIN)/python tests/bench/soak.py --charts
 
@@ -80,5 +84,5 @@ format: $(READY) ## Format the source
 	@$(BIN)/ruff check --fix .
 
 clean: ## Remove everything that the targets above made
-	rm -rf $(VENV) .envoys dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .envoys .fuzz dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The fuzz targets. Each checks promises, not only that nothing is raised."""
