@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.5
 MAX_RPS: Final = 1_000_000
 """No budget: the user sends what is to be tested with."""
+NO_LIMIT: Final = 100_000
+CONCURRENT: Final = 1_000
+"""What the bridge lets pass to each service: calls a second, and calls under way."""
 _LISTED: Final = 3
+_TCP: Final = "tcp"
 _LATE_S: Final = 5.0
 
 
@@ -69,7 +73,8 @@ def captured(settings: Settings, client: "Client", wish: Wish) -> Captured:
 def patch_of(services: "Sequence[ServiceInfo]") -> str:
     """Return the patch.yaml that modifies nothing: every service by its name, a running server by its url too."""
     entries = [{"name": one.name} if one.command else {"name": one.name, "url": _url(one.address)} for one in services]
-    return json.dumps({"services": entries})  # JSON is YAML, and its strings are always quoted
+    # JSON is YAML, and its strings are always quoted. All traffic is mirrored, so the bridge must not limit calls.
+    return json.dumps({"services": entries, "bridge": {"maxRps": NO_LIMIT, "maxConcurrent": CONCURRENT}})
 
 
 def _url(address: str) -> str:
@@ -88,7 +93,13 @@ def _chosen(client: "Client", wish: Wish) -> "list[ServiceInfo]":
     unknown = [name for name in wish.services if name not in known]
     if unknown:
         raise NotFoundError(f"{wish.baseline} has no service {unknown[0]!r}: it has {', '.join(known)}.")
-    return [service for name, service in known.items() if not wish.services or name in wish.services]
+    databases = [name for name in wish.services if known[name].protocol == _TCP]
+    if databases:
+        raise RefusedError(f"{databases[0]} is a TCP service: nothing of it can be compared, so nothing can be tested.")
+    chosen = [service for service in known.values() if service.protocol != _TCP]
+    if not chosen:
+        raise RefusedError(f"{wish.baseline} has TCP services only: nothing of them can be compared.")
+    return [service for service in chosen if not wish.services or service.name in wish.services]
 
 
 @contextmanager

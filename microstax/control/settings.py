@@ -115,14 +115,25 @@ def _ttl_ms(wish: Wish, current: ShadowSettings) -> int:
 
 
 def _services(record: OverlayRecord, wish: Wish) -> tuple[str, ...]:
-    names = [spec.name for spec in record.spec.services]
+    names = [spec.name for spec in record.spec.services if not spec.is_tcp]
+    databases = [spec.name for spec in record.spec.services if spec.is_tcp]
     for name in wish.services:
+        if name in databases:
+            raise RefusedError(
+                f"{name} is a TCP service: of its connections no request can be read, so none can be mirrored or "
+                "compared. Only HTTP services can be shadowed."
+            )
         if name not in names:
             hint = nearest(name, names) or "."
             raise UsageError(
                 f"{record.spec.name} does not run {name!r} but {', '.join(names)}, so there is nothing to mirror "
                 f"into{hint}"
             )
+    if not names:
+        raise RefusedError(
+            f"{record.spec.name} runs TCP services only ({', '.join(databases)}), of which nothing can be mirrored: "
+            "let its patch.yaml change an HTTP service as well."
+        )
     return tuple(name for name in names if name in wish.services)
 
 
@@ -138,7 +149,7 @@ def _control(wish: Wish) -> ControlMode | None:
 
 def _check_copies(state: State, record: OverlayRecord, chosen: ShadowSettings) -> None:
     for spec in record.spec.services:
-        if chosen.services and spec.name not in chosen.services:
+        if spec.is_tcp or (chosen.services and spec.name not in chosen.services):
             continue
         base = queries.base_service(state, record, spec.name)
         if not base.command:
