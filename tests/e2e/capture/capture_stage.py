@@ -24,7 +24,7 @@ from microstax.worker.notices import Notices
 from microstax.xds import Resource, Snapshot, XdsOptions, XdsServer
 
 MILLION = 1_000_000
-OVERLAY, SERVICE, NODE = "next", "catalog", "tee-shop"
+OVERLAY, SERVICE, NODE = "next", "catalog", "tee~shop"
 
 
 async def until(condition: Callable[[], object], *, seconds: float = 20) -> None:
