@@ -44,6 +44,7 @@ class _Worker:
     burden: Burden = field(default_factory=Burden)
     sequence: int = 0
     done: int | None = None
+    done_rps: float | None = None
     since_ms: int = 0
 
 
@@ -125,10 +126,14 @@ class Regulator:
     def _note_burden(self, worker: _Worker, delta: Delta, arrived: int, at_ms: int) -> None:
         elapsed_ms = at_ms - worker.since_ms
         seconds = max(elapsed_ms, budget.MIN_WINDOW_MS) / 1000
+        if worker.done is not None:
+            # Twice as slow an answer to one second as to the one before: a chunk of traces is compared at a time.
+            now = worker.done / seconds
+            worker.done_rps = now if worker.done_rps is None else (worker.done_rps + now) / 2
         worker.burden = Burden(
             lag_ms=delta.lag_ms,
             arriving_rps=arrived / seconds,
-            done_rps=None if worker.done is None else worker.done / seconds,
+            done_rps=worker.done_rps if worker.done is not None else None,
             memory_bytes=delta.memory_bytes,
             memory_limit=self._worker_memory,
         )
