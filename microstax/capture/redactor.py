@@ -3,10 +3,13 @@
 import re
 from hashlib import blake2b
 from typing import Final
-from urllib.parse import unquote_plus
 
+from microstax.capture import form_data
+from microstax.capture.json_escapes import json_text, without_escapes
 from microstax.capture.json_redaction import JsonRedactor, TooMuchError
 from microstax.capture.redaction import DEFAULT_HEADERS, Redaction
+from microstax.capture.url_redaction import UrlRedactor
+from microstax.model.media import looks_like_json
 from microstax.model.pattern_cost import cost_of
 
 MARK: Final = "redacted:"
@@ -28,6 +31,8 @@ class Redactor:
         self._secret = frozenset(name.lower() for name in (*DEFAULT_HEADERS, *rules.headers))
         self._parameters = frozenset(rules.parameters)
         self._patterns = tuple((re.compile(pattern), cost_of(pattern)) for pattern in rules.patterns)
+        self._reads_urls = bool(rules.parameters or rules.patterns)
+        self._urls = UrlRedactor(self._parameters, self._text, self.hash)
         self._json = JsonRedactor(rules.json_paths, self.hash) if rules.json_paths else None
         self.has_body_rules = bool(rules.json_paths or rules.parameters or rules.patterns)
 
@@ -40,7 +45,7 @@ class Redactor:
         if name in self._secret:
             return self._cookie(name, value) if name in _COOKIES else self._value(value)
         if name in _URL_HEADERS:
-            return self._short_text(self._url(value))
+            return self._short_text(value, is_url=self._reads_urls)
         return value if name in _PSEUDO else self._short_text(value)
 
     def body(self, body: bytes, content_type: str, *, encoded: bool) -> bytes:
@@ -54,18 +59,26 @@ class Redactor:
         if encoded:
             return self.hash(body).encode(), True
         try:
-            return self._looked_into(body, content_type.lower()), False
+            return self._looked_into(body, content_type), False
         except TooMuchError:
             return self.hash(body).encode(), True
 
     def _looked_into(self, body: bytes, content_type: str) -> bytes:
+        kind = content_type.lower()
         if self._json is not None:
-            body = self._json.redact(body, content_type)
-        if self._parameters and content_type.startswith(_FORM):
-            body = self._form(body.decode("latin-1")).encode("latin-1")
-        if self._patterns:
-            body = self._text(body.decode(errors=_ANY_BYTES)).encode(errors=_ANY_BYTES)
-        return body
+            body = self._json.redact(body, kind)
+        if self._reads_urls and kind.startswith(_FORM):
+            body = self._urls.form(body.decode("latin-1")).encode("latin-1")
+        elif self._parameters and kind.startswith(form_data.KIND):
+            body = form_data.redact_parts(body, content_type, self._parameters, self.hash)
+        return self._plain_body(body, kind) if self._patterns else body
+
+    def _plain_body(self, body: bytes, kind: str) -> bytes:
+        """Let the patterns look at a text as it is meant; return it as it came where they find nothing."""
+        is_json = looks_like_json(body, kind)
+        meant = without_escapes(json_text(body)) if is_json else body.decode(errors=_ANY_BYTES)
+        hidden = self._text(meant)
+        return body if hidden == meant else hidden.encode(errors=_ANY_BYTES)
 
     def _value(self, value: str) -> str:
         """Hash a value; an empty one is no secret, and that it is empty is worth seeing."""
@@ -83,23 +96,6 @@ class Redactor:
             return f"{name}={self._value(value.strip())}"
         return self._value(part.strip())
 
-    def _url(self, url: str) -> str:
-        """Hash the configured parameters of a URL's query."""
-        start, question, rest = url.partition("?")
-        if not question or not self._parameters:
-            return url
-        query, hash_sign, fragment = rest.partition("#")
-        return f"{start}?{self._form(query)}{hash_sign}{fragment}"
-
-    def _form(self, text: str) -> str:
-        return "&".join(map(self._field, text.split("&")))
-
-    def _field(self, field: str) -> str:
-        name, equals, value = field.partition("=")
-        if equals and value and unquote_plus(name) in self._parameters:
-            return f"{name}={self.hash(unquote_plus(value).encode())}"
-        return field
-
     def _text(self, value: str) -> str:
         """Hash what the patterns match; raises TooMuchError where that may take long."""
         for pattern, cost in self._patterns:
@@ -108,9 +104,9 @@ class Redactor:
             value = pattern.sub(self._match, value)
         return value
 
-    def _short_text(self, value: str) -> str:
+    def _short_text(self, value: str, *, is_url: bool = False) -> str:
         try:
-            return self._text(value)
+            return self._text(self._urls.url(value) if is_url else value)
         except TooMuchError:
             return self._value(value)
 

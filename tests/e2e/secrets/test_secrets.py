@@ -41,10 +41,10 @@ KINDS = ("json", "gzip", "notgzip", "escaped", "utf16", "malformed", "lines", "l
 BODIES = ("answer", "gzip", "notgzip", "utf16", "malformed", "lines", "long", "trace", "broken")
 NAMES = (
     *(f"{name}{part}" for name in BODIES for part in ("", "-card", "-pattern")),
-    *("escaped", "location", "error", "answerform", "setcookie", "answersession", "answerheader"),
+    *("escaped", "escaped-pattern", "location", "error", "answerform", "setcookie", "answersession", "answerheader"),
     *("bridge-query", "bridge-pattern", "bridge-body", "bridge-authorization", "bridge-cookie", "bridge-agent"),
     *("bridge-session", "authorization", "cookie", "apikey", "proxy", "session", "referer", "header", "query"),
-    *("query-pattern", "form", "upload", "order", "order-card", "delta"),
+    *("query-pattern", "form", "upload", "order", "order-card", "delta", "query-escaped", "upload-token"),
 )
 CANARIES = {**{name: f"{STEM}{number:02}{name.replace('-', '')}" for number, name in enumerate(NAMES)},
             "control": CONTROL}  # fmt: skip
@@ -110,9 +110,11 @@ class Stage:
             "x-note": f"pw-{c['header']}",
         }
         query = urlencode({"token": c["query"], "note": f"pw-{c['query-pattern']}", "name": CONTROL})
+        query += f"&at=p%77%2D{c['query-escaped']}"
         form = urlencode({"token": c["form"], "name": CONTROL})
         order = json.dumps({"user": {"email": c["order"]}, "items": [{"card": c["order-card"]}]})
-        upload = f'--b\r\ncontent-disposition: form-data; name="note"\r\n\r\npw-{c["upload"]}\r\n--b--\r\n'
+        upload = f'--b\r\ncontent-disposition: form-data; name="note"\r\n\r\npw-{c["upload"]}\r\n'
+        upload += f'--b\r\ncontent-disposition: form-data; name="token"\r\n\r\n{c["upload-token"]}\r\n--b--\r\n'
         posts = {
             "form": ("application/x-www-form-urlencoded", form),
             "orders": ("application/json", order),

@@ -69,7 +69,9 @@ class Vault(BaseHTTPRequestHandler):
 
     def answer_escaped(self) -> None:
         """Answer with JSON in which the secret is written in escapes."""
-        self.send(f'{{"user": {{"email": "{escaped(secret("escaped"))}"}}, "n": {1 + NEW}}}'.encode())
+        note = escaped(f"pw-{secret('escaped-pattern')}")
+        email = escaped(secret("escaped"))
+        self.send(f'{{"user": {{"email": "{email}"}}, "note": "{note}", "n": {1 + NEW}}}'.encode())
 
     def answer_utf16(self) -> None:
         """Answer with JSON in UTF-16."""

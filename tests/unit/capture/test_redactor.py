@@ -46,6 +46,7 @@ def answer(exchange: Exchange) -> Response:
 
 
 HASH = redactor().hash(SECRET.encode())
+KINDS = ["application/json", "text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"]
 
 
 def test_a_hash_needs_the_key() -> None:
@@ -122,6 +123,75 @@ def test_patterns_work_everywhere() -> None:
     assert exchange.request.path == f"/by/{HASH}"
     assert exchange.request.headers == (("x-note", f"is {HASH}!"),)
     assert exchange.request.body == f"<{HASH}>".encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "after"),
+    [
+        ("/a?x=s3cr3t%2Dvalue&y=1%202", f"/a?x={HASH}&y=1%202"),
+        ("/a?n=is+s3cr3t%2Dvalue%21", f"/a?n=is%20{HASH}%21"),
+        ("/a?s3cr3t%2Dvalue=1#s3cr3t-value", f"/a?{HASH}=1#{HASH}"),
+        ("/by/s3cr3t%2Dvalue/a+b%20c", f"/by/{HASH}/a+b%20c"),
+        ("/a?x=%FF%zz&y=%", "/a?x=%FF%zz&y=%"),
+    ],
+)
+def test_patterns_find_what_percent_escapes_hide(path: str, after: str) -> None:
+    exchange = redacted(an_exchange(request=a_request(path)), redactor(patterns=("s3cr3t-[a-z]+",)))
+    assert exchange.request.path == after
+
+
+def test_patterns_find_what_a_form_hides() -> None:
+    form = "application/x-www-form-urlencoded"
+    assert body_after(b"a=s3cr3t%2Dvalue&b=%C3%A9", form, patterns=("s3cr3t-value",)) == f"a={HASH}&b=%C3%A9".encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "after"),
+    [
+        (rb'{"a":"\u00733cr3t\u002dvalue","b":"\ud83d\ude00\n"}', f'{{"a":"{HASH}","b":"\U0001f600\\n"}}'),
+        (
+            rb'{"a":"s3cr3t-value","b":"\\u0041\"\u0022\u0007\ud800"}',
+            f'{{"a":"{HASH}","b":"\\\\u0041\\"\\u0022\\u0007\\ud800"}}',
+        ),
+        (rb'{"a":"s3cr3t\u002dvalue","b":', f'{{"a":"{HASH}","b":'),
+        ('{"a": "s3cr3t-value"}'.encode("utf-16"), f'{{"a": "{HASH}"}}'),
+    ],
+)
+def test_patterns_find_what_json_escapes_hide(body: bytes, after: str) -> None:
+    assert body_after(body, patterns=("s3cr3t-value",)).decode().lstrip("\ufeff") == after
+
+
+def test_a_pattern_finds_a_url_with_escaped_slashes() -> None:
+    body = body_after(rb'{"a": "https:\/\/me:s3cr3t-value@x\/"}', patterns=("https?://[^@]*:([^@]*)@",))
+    assert body.decode() == f'{{"a": "https://me:{HASH}@x/"}}'
+
+
+def test_what_hides_nothing_stays_as_it_was_written() -> None:
+    body = rb'{"a": "\u00e9\/\u0041"}'
+    assert body_after(body, patterns=("s3cr3t-value",)) == body
+
+
+def test_patterns_with_letters_beyond_ascii_are_found_beside_redacted_places() -> None:
+    body = body_after('{"name": "Müller", "email": "x"}'.encode(), patterns=("Müller",), json_paths=("$.email",))
+    assert "redacted:" in json.loads(body)["name"]
+
+
+def test_fields_of_a_form_in_parts_are_parameters() -> None:
+    def form(value: str) -> bytes:
+        return (
+            '--B0\r\ncontent-disposition: form-data; name="user"\r\n\r\nme\r\n'
+            f'--B0\r\nContent-Disposition: form-data; filename="f"; name="token"\r\n\r\n{value}\r\n--B0--\r\n'
+        ).encode()
+
+    kind = 'multipart/form-data; boundary="B0"'
+    assert body_after(form(SECRET), kind, parameters=("token",)) == form(HASH)
+    assert body_after(form(SECRET), kind, parameters=("other",)) == form(SECRET)
+    cut = body_after(form(SECRET)[:-20], "multipart/form-data; boundary=B0; charset=utf-8", parameters=("token",))
+    assert SECRET[:-10].encode() not in cut
+
+
+def test_a_form_in_parts_without_a_boundary_goes_as_a_whole() -> None:
+    assert body_after(SECRET.encode(), "multipart/form-data", parameters=("token",)).decode() == HASH
 
 
 def test_of_a_pattern_with_groups_only_the_groups_go() -> None:
@@ -221,10 +291,11 @@ def test_json_without_the_path_keeps_its_meaning(value: object) -> None:
     assert after["email"] == redactor().hash(b"1")
 
 
-@given(st.binary(), st.text(st.characters(codec="utf-8")), st.sampled_from(["application/json", "text/plain", ""]))
+@given(st.binary(), st.text(st.characters(codec="utf-8")), st.sampled_from(KINDS))
 def test_no_traffic_raises(body: bytes, text: str, content_type: str) -> None:
     headers = (("content-type", content_type), ("cookie", text), ("set-cookie", text), ("location", text))
     exchange = an_exchange(
         request=a_request(text, headers=headers, body=body), response=a_response(body, headers=headers)
     )
     redacted(exchange, redactor(json_paths=("$", "$[].a"), patterns=("(a)|b",), parameters=("a",)))
+    redacted(exchange, redactor(patterns=("(a)|b",)))
