@@ -132,12 +132,16 @@ class Stage:
                     answer.read()
                     assert answer.status < 400
 
+    def report(self) -> Any:
+        with Client(management_address(self.line.state)) as client:
+            return json.loads(client.call(methods.GET_REPORT, v1.GetReportRequest(overlay="branch")).document)
+
     def counted(self) -> dict[str, Any]:
         """Return the report once all that was captured is counted."""
         last: tuple[int, ...] = ()
         quiet = time.monotonic()
         while time.monotonic() < quiet + 2.5:  # two polls and two deltas
-            report = self.line.report("branch")
+            report = self.report()
             coverage, rechecks = report["coverage"], report["rechecks"]
             now = (coverage["mirrored"], coverage["paired"], *rechecks.values())
             if now != last or coverage["paired"] == 0:
@@ -224,14 +228,14 @@ def test_no_secret_is_written_down_anywhere(stage: Stage) -> None:
     endpoints = {one["endpoint"].split("/")[1] for one in report["services"][0]["endpoints"]}
     assert endpoints >= set(KINDS) - {"broken", "gone"}, "every kind of answer was looked at"
 
-    for kind in FORMATS:
+    for kind in set(FORMATS) - {"html"}:
         stage.run("env", "diffs", "branch", "-o", kind)
     (stage.home / "report.html").write_text(stage.run("env", "diffs", "branch", "-o", "html"))
     stage.run("env", "export", "branch", "--file", "pairs.msgpack")
-    for kind in FORMATS:
+    for kind in ("table", "html"):
         stage.run("diff", "pairs.msgpack", "-o", kind)
     shown = {entry["pair"] for endpoint in report["services"][0]["endpoints"] for entry in entries(endpoint)}
-    for pair in sorted(shown)[:8]:
+    for pair in sorted(shown)[:4]:
         stage.run("env", "diffs", "branch", "--pair", pair)
     for words in (
         ("ignore", "suggest", "branch"), ("overlay", "show", "branch"), ("env", "show", "prod"), ("status",),
