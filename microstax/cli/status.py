@@ -122,6 +122,7 @@ def _extras(shadow: "ShadowInfo") -> list[str]:
     if not shadow.enabled:
         return [_ended(shadow)] if shadow.expires_ms else []
     lines = [f"{shadow.overlay}: {sentence}" for sentence in shadow.adjusted]
+    lines += [shadow.fence] if shadow.fence else []
     lines += [
         f"{shadow.overlay} keeps {number(service.kept)} of {number(shadow.keep_pairs)} pairs of {service.service}"
         for service in shadow.services

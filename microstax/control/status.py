@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from microstax import __version__
-from microstax.control import coverage, crosschecks, layout, plans, queries
+from microstax.control import coverage, crosschecks, layout, past, plans, queries
 from microstax.control.ahead import Pause
 from microstax.control.guarding import Guarding
 from microstax.control.intake import Intake
@@ -126,6 +126,7 @@ class StatusReport:
             paused=pause.why if pause and is_on else "",
             paused_ms=pause.since_ms if pause and is_on else 0,
             adjusted=self._intake.regulator.adjusted(shadow) if is_on and not pause else [],
+            fence=past.warning(record.spec, can_deny=self._plane.fleet.runtime.can_deny_ports()),
             services=[
                 ShadowService(
                     service=spec.name,

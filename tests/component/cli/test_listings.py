@@ -48,6 +48,13 @@ OVERLAY = v1.OverlayInfo(
         v1.ServiceInfo(name="billing", runs_in="bridge"),
     ],
     bridge_allow=[v1.BridgeAllowanceInfo(service="search", methods=["POST", "PUT"])],
+    fence=[
+        v1.FenceInfo(service="billing", protocol="http", max_concurrent=64, max_rps=1000),
+        v1.FenceInfo(service="search", protocol="http", allowed="POST, PUT", max_concurrent=4, max_rps=50),
+        v1.FenceInfo(service="db", protocol="tcp", max_concurrent=64, max_rps=1000),
+        v1.FenceInfo(service="cache", protocol="tcp", allowed="TCP", max_concurrent=64, max_rps=1000),
+    ],
+    direct="open",
     shadowed=True,
     ends_ms=SINCE_MS + 86_400_000,
     created_ms=SINCE_MS,

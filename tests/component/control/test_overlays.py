@@ -7,7 +7,7 @@ import pytest
 from microstax.api import methods
 from microstax.errors import EXIT_FAULT, EXIT_USAGE
 from microstax.generated.management.microstax.management import v1
-from microstax.runtime.port import ProcessKey
+from microstax.runtime.port import ProcessKey, ProcessRole
 
 
 async def test_only_what_is_modified_runs_and_the_rest_is_bridged(stage: Any) -> None:
@@ -35,6 +35,62 @@ async def test_a_dry_run_prints_the_difference_and_starts_nothing(stage: Any) ->
     assert stage.runtime.calls == before
     assert (await stage.call(methods.LIST_OVERLAYS)).overlays == []
     assert not any(key.owner == "branch" for key in stage.plane.plane.state.ports)
+
+
+async def test_processes_of_an_overlay_are_kept_from_the_ports_of_the_baseline(stage: Any) -> None:
+    await stage.baseline()
+    await stage.overlay()
+    await stage.shadow()
+    ports = {
+        key.name: spec.address.port for key, spec in stage.runtime.specs.items() if key.group == "prod" and spec.address
+    }
+    denied = {18101, 18102, ports["catalog"], ports["pricing"]}
+    own = stage.runtime.specs[ProcessKey("branch", "catalog")]
+    control = stage.runtime.specs[ProcessKey("branch", "catalog", ProcessRole.CONTROL)]
+    assert own.denied_ports == control.denied_ports == denied
+    assert int(own.environ["PRICING_SERVICE_PORT"]) not in denied
+    assert not stage.runtime.specs[ProcessKey("prod", "catalog")].denied_ports
+    assert (await stage.call(methods.GET_OVERLAY, name="branch")).direct == "refused"
+    assert (await stage.call(methods.GET_STATUS)).shadows[0].fence == ""
+
+
+async def test_patch_yaml_may_allow_connections_past_the_bridge(stage: Any) -> None:
+    await stage.baseline()
+    done = await stage.overlay(text="services: {catalog: {}}\nbridge: {direct: allow}")
+    assert not [one.message for one in done if "cannot be stopped" in one.message]
+    assert stage.runtime.specs[ProcessKey("branch", "catalog")].denied_ports == frozenset()
+    assert (await stage.call(methods.GET_OVERLAY, name="branch")).direct == "allowed"
+
+
+async def test_where_the_kernel_cannot_stop_them_it_is_said(stage: Any) -> None:
+    stage.runtime.fences = False
+    await stage.baseline()
+    warnings = [one.message for one in await stage.overlay(dry_run=True) if one.warning]
+    assert any("no Landlock for TCP" in message for message in warnings)
+    await stage.overlay()
+    await stage.shadow()
+    assert "no Landlock for TCP" in (await stage.call(methods.GET_STATUS)).shadows[0].fence
+    assert (await stage.call(methods.GET_OVERLAY, name="branch")).direct == "open"
+
+
+async def test_a_database_is_bridged_and_shown_as_what_it_is(stage: Any) -> None:
+    text = """
+services:
+  catalog: {command: [catalog], port: 18101}
+  db: {protocol: tcp, command: [postgres], port: 18102}
+"""
+    await stage.baseline(text=text)
+    done = (await stage.overlay(dry_run=True))[-1]
+    assert "# bridged: db (TCP, refused)" in done.output
+    await stage.overlay(text="services: {catalog: {}}\nbridge: {allow: [{service: db, tcp: true}]}")
+    info = await stage.call(methods.GET_OVERLAY, name="branch")
+    (fence,) = info.fence
+    assert (fence.service, fence.protocol, fence.allowed) == ("db", "tcp", "TCP")
+    assert [one.url.partition(":")[0] for one in info.services] == ["http", "tcp"]
+    environment = await stage.call(methods.GET_ENVIRONMENT, name="prod")
+    assert [one.url for one in environment.services] == ["http://127.0.0.1:18101", "tcp://127.0.0.1:18102"]
+    environ = stage.runtime.specs[ProcessKey("branch", "catalog")].environ
+    assert f"tcp://127.0.0.1:{environ['DB_SERVICE_PORT']}" == info.services[1].url
 
 
 @pytest.mark.parametrize(

@@ -881,6 +881,11 @@ class ShadowInfo(betterproto2.Message):
     sentences: why a share is lower than asked for
     """
 
+    fence: "str" = betterproto2.field(15, betterproto2.TYPE_STRING)
+    """
+    a sentence where connections past the bridge cannot be stopped; empty: they are
+    """
+
 
 default_message_pool.register_message("microstax.management.v1", "ShadowInfo", ShadowInfo)
 
