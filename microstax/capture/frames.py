@@ -4,7 +4,7 @@ Envoy's `PROTO_BINARY_LENGTH_DELIMITED` puts the length of each trace before it 
 to find the next message after a wrong length, so a stream that breaks stays broken until the next one begins.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
@@ -21,28 +21,41 @@ class FrameReader:
     """
 
     broken: str | None = None
-    _rest: bytes = b""
+    _rest: list[bytes] = field(default_factory=list)
+    _held: int = 0
+    _wanted: int = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the messages that `chunk` completes, in order."""
         if self.broken:
             return []
-        data = self._rest + chunk if self._rest else chunk
+        self._rest.append(chunk)
+        self._held += len(chunk)
+        if self._held < self._wanted:
+            return []  # put together once it is whole: again for each chunk would take a time that grows as its square
+        data = self._rest[0] if len(self._rest) == 1 else b"".join(self._rest)
         frames: list[bytes] = []
         start, size = 0, len(data)
+        self._wanted = 0
         while start < size and not self.broken:
             length, body = self._length(data, start)
             if length is None or body + length > size:
+                self._wanted = 0 if length is None else body + length - start
                 break
             frames.append(data[body : body + length])
             start = body + length
-        self._rest = b"" if self.broken else data[start:]
+        self._keep(b"" if self.broken else data[start:])
         return frames
+
+    def _keep(self, rest: bytes) -> None:
+        self._rest = [rest] if rest else []
+        self._held = len(rest)
 
     def finish(self) -> str | None:
         """End the stream; return what was wrong with it, None for a stream that ended between two messages."""
-        problem = self.broken or (f"cut inside a trace, {len(self._rest)} bytes left over" if self._rest else None)
-        self.broken, self._rest = None, b""
+        problem = self.broken or (f"cut inside a trace, {self._held} bytes left over" if self._held else None)
+        self.broken, self._wanted = None, 0
+        self._keep(b"")
         return problem
 
     def _length(self, data: bytes, start: int) -> tuple[int | None, int]:

@@ -21,11 +21,16 @@ POLL_MS: Final = 500
 GRACE_S: Final = 2.0
 """How long after its own timeout a poll may end. A tap that a listener update detached never does."""
 
+LONGEST_S: Final = 30.0
+"""While an answer is on its way nothing is read from it (see `between`), so one that trickles for ever is given up."""
+
 _READ_BYTES: Final = 64 * 1024
 _BUFFER_BYTES: Final = 4 * 1024 * 1024
 _FIRST_PAUSE_S: Final = 0.05
 _LAST_PAUSE_S: Final = 1.0
 _OK: Final = 200
+_REFUSAL_BYTES: Final = 4096
+"""Of an answer that only says why there are no traces."""
 
 
 class PollProblem(StrEnum):
@@ -71,6 +76,7 @@ class TapPoller:
     request: makes the body of a `POST /tap` that is answered after at most `poll_ms`.
     on_chunk: takes what came; must not block.
     on_failure: is told each failed attempt.
+    grace_s, longest_s: how long after its timeout a poll may be silent, and how long its answer may take, in seconds.
     between: set while no answer is on its way. Who reads chunks in the same loop should wait for it: Envoy opens the
         next poll only when its socket has room again, so an answer must be taken in at once.
     polls: how many were answered to the end; answers: how many were accepted, the number that chunks carry.
@@ -82,6 +88,7 @@ class TapPoller:
     on_failure: Callable[[PollFailed], object]
     poll_ms: int = POLL_MS
     grace_s: float = GRACE_S
+    longest_s: float = LONGEST_S
     polls: int = 0
     answers: int = 0
     between: asyncio.Event = field(default_factory=asyncio.Event)
@@ -125,18 +132,22 @@ class TapPoller:
         client = PipelinedClient()
         writer.write(client.post("/tap", self.request()))
         status, refusal = _OK, b""
+        over: float | None = None
         while client.waiting:
             for event in client.receive(await self._read(reader)):
                 match event:
                     case Opened(status):
+                        over = time.monotonic() + self.poll_ms / 1000 + self.longest_s
                         self.answers += status == _OK
                         if status == _OK and not self._stopping.is_set():
                             writer.write(client.post("/tap", self.request()))
                     case Received(data) if status == _OK:
                         self.between.clear()
                         self.on_chunk(Chunk(self.answers, data, time.time_ns() // 1000))
-                    case Received(data):
+                    case Received(data) if len(refusal) < _REFUSAL_BYTES:
                         refusal += data
+                    case Received():
+                        raise _refused(status, refusal)
                     case Ended(closing):
                         if status != _OK:
                             raise _refused(status, refusal)
@@ -144,6 +155,8 @@ class TapPoller:
                         self.between.set()
                         if closing or self._stopping.is_set():
                             return
+            if over is not None and time.monotonic() > over:
+                raise _FailedError(PollProblem.DETACHED, "an answer that does not end")
 
     async def _read(self, reader: asyncio.StreamReader) -> bytes:
         """Return what comes next; fails where nothing comes although a poll should be over."""
@@ -165,7 +178,7 @@ async def _connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWr
 
 def _refused(status: int, body: bytes) -> _FailedError:
     """Tell Envoy's refusals apart by their text; the status is 400 for each (404, 409 would say as much)."""
-    text = body.decode(errors="replace").strip()
+    text = body[:_REFUSAL_BYTES].decode(errors="replace").strip()
     problem = PollProblem.BROKEN
     if "already exists" in text or status == _CONFLICT:
         problem = PollProblem.CONFLICT

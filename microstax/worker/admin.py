@@ -8,6 +8,8 @@ import aiohttp
 from microstax.errors import FaultError
 
 TIMEOUT_S: Final = 2.0
+MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+"""Of statistics with thousands of services there are some hundred KiB."""
 _UNIX: Final = "unix:"
 _OK: Final = 200
 
@@ -27,9 +29,13 @@ async def get(address: str, path: str) -> bytes:
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
             session.get(f"http://{host}{path}") as response,
         ):
-            body = await response.read()
+            body = await response.content.read(MAX_ANSWER_BYTES + 1)
+            while len(body) <= MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
+                body += more
     except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
         raise AdminError(f"The admin interface at {address} does not answer: {error}") from error
+    if len(body) > MAX_ANSWER_BYTES:
+        raise AdminError(f"The admin interface at {address} answers more than {MAX_ANSWER_BYTES >> 20} MiB.")
     if response.status != _OK:
         raise AdminError(f"The admin interface at {address} answered {path.partition('?')[0]} with {response.status}.")
     return body

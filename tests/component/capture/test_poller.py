@@ -19,7 +19,7 @@ UNKNOWN = "Unknown config id 'microstax'. No extension has registered with this 
 class Watched:
     """A running poller and what it told."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, longest_s: float = 30.0) -> None:
         self.chunks: list[Chunk] = []
         self.failures: list[PollFailed] = []
         self.news = asyncio.Event()
@@ -30,6 +30,7 @@ class Watched:
             on_failure=self._failure,
             poll_ms=POLL_MS,
             grace_s=0.3,
+            longest_s=longest_s,
         )
 
     def _chunk(self, chunk: Chunk) -> None:
@@ -186,3 +187,50 @@ async def test_stop_takes_the_last_traces_along(tap: ScriptedTap) -> None:
         await watched.until_traces(b"one")
         watched.poller.stop()
     assert watched.traces() == [b"one", b"last"]
+
+
+async def test_an_answer_that_never_ends_is_given_up(tmp_path: Path) -> None:
+    """It trickles, so it is never silent; nothing would be read from it, since that waits for the end of an answer."""
+    gone = asyncio.Event()
+
+    async def admin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+        try:
+            while not reader.at_eof():
+                writer.write(b"1\r\n\x00\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            pass
+        finally:
+            gone.set()
+            writer.close()
+
+    server = await asyncio.start_unix_server(admin, tmp_path / "admin.sock")
+    watched = Watched(f"unix:{tmp_path / 'admin.sock'}", longest_s=0.2)
+    async with server, asyncio.TaskGroup() as group:
+        group.create_task(watched.poller.run())
+        failure = await watched.until_failure(PollProblem.DETACHED)
+        watched.poller.stop()
+        await gone.wait()
+    assert "does not end" in failure.detail
+    assert watched.poller.between.is_set()
+
+
+async def test_of_a_refusal_that_never_ends_only_the_beginning_is_kept(tmp_path: Path) -> None:
+    async def admin(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 Oh\r\ntransfer-encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+                await writer.drain()
+        except ConnectionError:
+            writer.close()
+
+    server = await asyncio.start_unix_server(admin, tmp_path / "admin.sock")
+    watched = Watched(f"unix:{tmp_path / 'admin.sock'}")
+    async with server, asyncio.TaskGroup() as group:
+        group.create_task(watched.poller.run())
+        failure = await watched.until_failure(PollProblem.BROKEN)
+        watched.poller.stop()
+    assert len(failure.detail) < 5_000

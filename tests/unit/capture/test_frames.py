@@ -51,3 +51,12 @@ def test_an_endless_length_breaks_the_stream() -> None:
     for _ in range(6):
         reader.feed(b"\xff")
     assert reader.broken
+
+
+def test_a_large_message_in_many_pieces_is_put_together_once() -> None:
+    """Put together again for each piece, 8 MiB would be copied 130,000 times: the test's time limit would end it."""
+    message = bytes(8 * 1024 * 1024)
+    stream, reader = delimited([message, b"next"]), FrameReader()
+    found = [frame for at in range(0, len(stream), 64) for frame in reader.feed(stream[at : at + 64])]
+    assert found == [message, b"next"]
+    assert reader.finish() is None
