@@ -24,6 +24,8 @@ _LOOKED_AT: Final = 256
 _HASHED: Final = 2**60
 _FEW: Final = 512
 _BYTES_A_US: Final = 256
+_AN_ARRAY: Final = 10
+"""What it costs to align an array beside what its elements do, as `Walk.affords` counts."""
 _OBJECTS: Final = {dict}
 _LABELS: Final = frozenset({str, int})
 _ORDER_SHOWN: Final = 12
@@ -50,7 +52,7 @@ class Aligner:
         if not base or not other:
             return
         size = len(base) + len(other)
-        if not walk.affords(size):
+        if not walk.affords(size + _AN_ARRAY):
             walk.whole(place, base, other)
             return
         keyed = self._by_key(walk, place, base, other)

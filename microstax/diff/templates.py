@@ -99,9 +99,10 @@ class Templates:
         known = self._known.get(path)
         if known is None:
             known = self._learn(path)
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[path] = known
+            if len(path) <= _LONG:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[path] = known
         return known
 
     def merge(self, other: "Templates") -> None:

@@ -1,6 +1,7 @@
 """What must never be kept in clear text, as a user says it. The key that makes the hashes is not part of it."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,14 +46,16 @@ def check_pattern(pattern: str) -> str:
     if len(pattern) > MAX_PATTERN:
         raise UsageError(f"redaction pattern {shown} has more than {MAX_PATTERN} characters: make several of it.")
     try:
-        compiled = re.compile(pattern)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # what may mean something else to the next Python
+            compiled = re.compile(pattern)
         cost_of(pattern)
     except TooCostlyError as error:
         raise UsageError(
             f"redaction pattern {shown} could be busy for hours with a text that somebody makes for it: {error}; "
             "repeat one class of characters instead, such as [\\w.-]+."
         ) from error
-    except (re.error, OverflowError, RecursionError) as error:
+    except (re.error, OverflowError, RecursionError, Warning) as error:
         raise UsageError(f"redaction pattern {shown} is no regular expression: {error}.") from error
     if compiled.match(""):
         raise UsageError(f"redaction pattern {shown} matches the empty text: let it match at least one character.")

@@ -46,7 +46,7 @@ def fuzz(target: str, runs: int) -> Outcome:
     corpus.mkdir(parents=True, exist_ok=True)
     folders = [corpus, *(path for kind in ("corpus", "regressions") if (path := HERE / kind / target).is_dir())]
     command = [
-        sys.executable, str(HERE / "one_target.py"), target, f"-runs={runs}", f"-timeout={INPUT_S}",
+        sys.executable, str(HERE / "one_target.py"), target, str(work), f"-runs={runs}", f"-timeout={INPUT_S}",
         f"-rss_limit_mb={MEMORY_MB}", "-print_final_stats=1", f"-artifact_prefix={work}/", *map(str, reversed(folders)),
     ]  # fmt: skip
     # libFuzzer writes what it finds into the first folder that it is given.

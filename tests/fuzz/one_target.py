@@ -1,4 +1,4 @@
-"""Fuzz one target with atheris: `python one_target.py TARGET [libFuzzer options] [corpus folders]`.
+"""Fuzz one target with atheris: `python one_target.py TARGET FOLDER [libFuzzer options] [corpus folders]`.
 
 The product is instrumented as it is imported, so nothing of it may be imported before.
 """
@@ -13,11 +13,11 @@ from hostile.target import load
 
 def main() -> None:
     """Fuzz until libFuzzer ends the process: after `-runs` inputs, or at the first that breaks a promise."""
-    name, *options = sys.argv[1:]
+    name, work, *options = sys.argv[1:]
     logging.disable(logging.CRITICAL)
     with atheris.instrument_imports(include=["microstax"]):
         target = load(name)
-    words = Path(options[-1]).parent / "words"
+    words = Path(work) / "words"
     words.write_text("".join(f'"{_escaped(token)}"\n' for token in target.tokens if token))
     given = [f"-max_len={target.longest}", f"-dict={words}"]
     atheris.Setup([sys.argv[0], *given, *options], target.check)

@@ -71,6 +71,10 @@ def _check_json(choices: Choices) -> None:
     kind = choices.pick(_TYPES[:2])
     redacted = _RULES[0].body(body.encode("utf-8", "surrogatepass"), kind, encoded=choices.chance(8))
     assert SECRET.encode() not in redacted, f"the secret is readable in {redacted!r}"
+    hidden = body.replace("canary", choices.pick(("canary", "c\\u0061nary", "\\u0063\\u0061nary")))
+    found = _RULES[2].body(hidden.encode("utf-8", "surrogatepass"), kind, encoded=False)
+    assert b"0f3a" not in found, f"what a pattern finds is readable in {found!r}"
+    _RULES[2].body(spoil(hidden.encode("utf-8", "surrogatepass"), choices), kind, encoded=False)
     _RULES[0].body(spoil(body.encode("utf-8", "surrogatepass"), choices), kind, encoded=False)
 
 
