@@ -15,6 +15,10 @@ FIRST_WAIT_MS: Final = 10_000
 LAST_WAIT_MS: Final = 300_000
 FORGIVEN_MS: Final = 600_000
 """A shadow that mirrored for so long without a pause starts with a fresh back-off."""
+SETTLED_MS: Final = 60_000
+"""What an Envoy still holds when nothing was mirrored for so long is not held by mirroring."""
+MOST_GROWTH: Final = 4
+"""Times the limit: an Envoy that grew by more in all is not forgiven, whoever is at fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +58,16 @@ class Vitals:
 class Watch:
     """One shadow under guard. While it is paused, `why` says for what reason.
 
-    `base_bytes` is what the Envoy held when mirroring began (of the process `pid`). `well_ms` is since when nothing is
-    wrong, `wait_ms` how long that has to last before mirroring goes on, `resumed_ms` when it did last.
+    `base_bytes` is what the Envoy held when mirroring began (of the process `pid`), or what it was found to hold
+    without it; `first_bytes` is the first of these. `well_ms` is since when nothing is wrong, `wait_ms` how long that
+    has to last before mirroring goes on, `resumed_ms` when it did last, `paused_ms` when it stopped.
     """
 
     pid: int
     base_bytes: int | None
+    first_bytes: int | None
     why: str = ""
+    paused_ms: int = 0
     well_ms: int | None = None
     wait_ms: int = FIRST_WAIT_MS
     resumed_ms: int = 0
@@ -76,20 +83,25 @@ class Watch:
 
 
 def begin(vitals: Vitals) -> Watch:
-    """Return the watch over a shadow that mirrors from now on."""
-    return Watch(pid=vitals.envoy_pid, base_bytes=vitals.envoy_bytes, resumed_ms=vitals.now_ms)
+    """Return the watch over a shadow that mirrors from now on; `vitals` are of the moment before."""
+    held = vitals.envoy_bytes
+    return Watch(pid=vitals.envoy_pid, base_bytes=held, first_bytes=held, resumed_ms=vitals.now_ms)
 
 
 def look(watch: Watch, vitals: Vitals, limits: Limits) -> Watch:
     """Return the watch after another look; `is_paused` says what to do."""
     if vitals.envoy_bytes is not None and (watch.pid != vitals.envoy_pid or watch.base_bytes is None):
-        watch = replace(watch, pid=vitals.envoy_pid, base_bytes=vitals.envoy_bytes)  # a new one has no past
+        held = vitals.envoy_bytes  # a new one has no past
+        watch = replace(watch, pid=vitals.envoy_pid, base_bytes=held, first_bytes=held)
     if not watch.is_paused:
         why = trouble(watch, vitals, limits)
         if not why:
             return watch
         rested = vitals.now_ms - watch.resumed_ms >= FORGIVEN_MS
-        return replace(watch, why=why, well_ms=None, wait_ms=FIRST_WAIT_MS if rested else watch.wait_ms)
+        return replace(
+            watch, why=why, paused_ms=vitals.now_ms, well_ms=None, wait_ms=FIRST_WAIT_MS if rested else watch.wait_ms
+        )
+    watch = _settled(watch, vitals, limits)
     if trouble(watch, vitals, limits, share=CALM):
         return replace(watch, well_ms=None)
     if watch.well_ms is None:
@@ -98,6 +110,16 @@ def look(watch: Watch, vitals: Vitals, limits: Limits) -> Watch:
         return watch
     wait_ms = min(LAST_WAIT_MS, watch.wait_ms * 2)
     return replace(watch, why="", well_ms=None, wait_ms=wait_ms, resumed_ms=vitals.now_ms)
+
+
+def _settled(watch: Watch, vitals: Vitals, limits: Limits) -> Watch:
+    """Reckon from what the Envoy holds without mirroring: production may have grown meanwhile, which is its own."""
+    held, first = vitals.envoy_bytes, watch.first_bytes
+    if held is None or first is None or vitals.now_ms - watch.paused_ms < SETTLED_MS:
+        return watch
+    if held <= (watch.base_bytes or 0) or held - first > MOST_GROWTH * limits.envoy_growth_bytes:
+        return watch
+    return replace(watch, base_bytes=held)
 
 
 def trouble(watch: Watch, vitals: Vitals, limits: Limits, *, share: float = 1.0) -> str:

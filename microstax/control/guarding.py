@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from microstax.control import guard, layout
@@ -48,6 +49,7 @@ class Guarding:
         self._heard: dict[str, tuple[int, int]] = {}
         self._absent_ms: dict[str, int] = {}
         self._looked_ms: int | None = None
+        self._before: dict[str, tuple[int, int | None]] = {}
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -71,6 +73,9 @@ class Guarding:
             del self._watches[key]
         for key, shadow in shadows.items():
             self._look_at(key, shadow, now_ms)
+        # What an Envoy holds before it is mirrored from: once it is, the first quarter of a second may be too late.
+        nodes = map(layout.tee_node, self._plane.state.environments)
+        self._before = {node: self._envoy(node) for node in nodes}
 
     def follow(self, state: State) -> None:
         """Take the newest state: a shadow that was switched off, or begins anew, is not paused for what was before."""
@@ -92,7 +97,8 @@ class Guarding:
         vitals = self._vitals(self._node_of(shadow.overlay), now_ms)
         before = self._watches.get(key)
         if before is None:
-            before = guard.begin(vitals)
+            pid, held = self._before.get(vitals.envoy, (0, None))
+            before = guard.begin(replace(vitals, envoy_bytes=held) if pid == vitals.envoy_pid else vitals)
         watch = self._watches[key] = guard.look(before, vitals, self.limits)
         if watch.is_paused and not before.is_paused:
             why = guard.sentence(shadow.overlay, watch)
@@ -104,8 +110,7 @@ class Guarding:
             _log.info("%s: mirroring goes on, with small shares that climb", shadow.overlay)
 
     def _vitals(self, node: str, now_ms: int) -> Vitals:
-        key = layout.envoy_key(node)
-        status, resident = self._plane.fleet.runtime.status(key), self._plane.fleet.runtime.memory(key)
+        pid, held = self._envoy(node)
         worker = self._intake.workers.get(self._worker_of(node) or "")
         if worker is None:
             since_ms = self._absent_ms.setdefault(node, now_ms)
@@ -115,14 +120,21 @@ class Guarding:
         return Vitals(
             now_ms=now_ms,
             envoy=node,
-            envoy_pid=(status.pid or 0) if status else 0,
-            envoy_bytes=resident if resident is not None else self._intake.regulator.memory_of(node),
+            envoy_pid=pid,
+            envoy_bytes=held,
             worker=worker.worker_id if worker else "",
             worker_bytes=worker.memory_bytes or None if worker else None,
             lag_ms=worker.lag_ms if worker else 0,
             silent_ms=now_ms - self._heard[worker.worker_id][1] if worker else 0,
             absent_ms=now_ms - since_ms,
         )
+
+    def _envoy(self, node: str) -> tuple[int, int | None]:
+        """Return an Envoy's pid, and how many bytes it holds."""
+        key = layout.envoy_key(node)
+        status, resident = self._plane.fleet.runtime.status(key), self._plane.fleet.runtime.memory(key)
+        held = resident if resident is not None else self._intake.regulator.memory_of(node)
+        return (status.pid or 0) if status else 0, held
 
     def _listen(self, now_ms: int) -> None:
         """Note which workers have said something since the last look, or wait for an answer of ours."""

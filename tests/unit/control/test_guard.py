@@ -10,6 +10,7 @@ from microstax.control.guard import (
     FIRST_WAIT_MS,
     FORGIVEN_MS,
     LAST_WAIT_MS,
+    SETTLED_MS,
     Limits,
     Vitals,
     Watch,
@@ -91,6 +92,19 @@ def test_a_new_envoy_is_measured_from_its_own_beginning() -> None:
     watch = after(begin(WELL), (250, {"envoy_pid": 8, "envoy_bytes": 500 * MIB}))
     assert not watch.is_paused
     assert watch.envoy_limit(LIMITS) == 756 * MIB
+
+
+def test_what_an_envoy_holds_without_mirroring_is_not_held_against_it() -> None:
+    """Production may grow as well; but not for ever, or a leak of ours would pass as its own."""
+    grown = {"envoy_bytes": 400 * MIB}
+    paused = after(begin(WELL), (250, grown))
+    assert after(paused, (30_000, grown), (29_000, grown)).is_paused
+    settled = after(paused, (SETTLED_MS + 250, grown), (FIRST_WAIT_MS, grown))
+    assert not settled.is_paused
+    assert (settled.base_bytes, settled.first_bytes) == (400 * MIB, 80 * MIB)
+    leaking = {"envoy_bytes": 1300 * MIB}
+    paused = after(settled, (100_000, leaking))
+    assert after(paused, (900_000, leaking), (900_000, leaking)).is_paused
 
 
 def test_what_is_not_known_is_no_reason() -> None:
