@@ -64,8 +64,12 @@ def routed(name: str) -> Rds:
 
 
 def router() -> HttpFilter:
-    """Return the last filter."""
-    return HttpFilter(name="envoy.filters.http.router", typed_config=packed(Router(suppress_envoy_headers=True)))
+    """Return the last filter.
+
+    Counters by status code would be looked up by name for every answer (3% of a mirrored request's CPU); we read none.
+    """
+    config = Router(suppress_envoy_headers=True, dynamic_stats=False)
+    return HttpFilter(name="envoy.filters.http.router", typed_config=packed(config))
 
 
 def tap(*, disabled: bool, connection: bool) -> HttpFilter:
