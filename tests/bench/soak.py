@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,9 +44,9 @@ WATCHED: Final = ("tee", "bridge", "control plane", "worker")
 class Soak:
     """One run. `readings` holds every process's memory, `told` the load's counts, each with its time."""
 
-    def __init__(self, ours: Product, *, seconds: float, rate: float, seed: int) -> None:
+    def __init__(self, ours: Product, *, seconds: float, rate: float, plan: Sequence[soak_stage.Kill]) -> None:
         self._ours, self._seconds, self._rate = ours, seconds, rate
-        self.plan = soak_stage.kills(seconds, seed)
+        self._plan = plan
         self.killed: list[soak_stage.Kill] = []
         self.readings: dict[str, list[Reading]] = {name: [] for name in WATCHED}
         self.told: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ class Soak:
         command = load_command(port, every=EVERY_S, **options)
         with tempfile.TemporaryFile("w+") as out, subprocess.Popen(command, stdout=out) as load:
             begun, due = time.monotonic(), 0.0
-            waiting = list(self.plan)
+            waiting = list(self._plan)
             while load.poll() is None:
                 now = time.monotonic() - begun
                 if now >= due:
@@ -102,14 +102,15 @@ def account(ours: Product) -> dict[str, Any]:
         time.sleep(1)
 
 
-def measure(*, minutes: float, rate: float, seed: int) -> dict[str, Any]:
+def measure(*, minutes: float, rate: float, seed: int, spared: Collection[str] = ()) -> dict[str, Any]:
     """Run the soak; return everything that was found, with `wrong`: sentences, empty if all is well."""
     folder = Path(tempfile.mkdtemp(prefix="msx-soak-"))
     ours = Product(folder)
     ours.run("up", "--detach")
     try:
         port = soak_stage.build(ours)
-        soak = Soak(ours, seconds=minutes * 60, rate=rate, seed=seed)
+        plan = soak_stage.kills(minutes * 60, seed, spared)
+        soak = Soak(ours, seconds=minutes * 60, rate=rate, plan=plan)
         summary = soak.run(port)
         coverage = account(ours)
     finally:
@@ -189,9 +190,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minutes", type=float, default=minutes, help="for how long (default %(default)s)")
     parser.add_argument("--rate", type=float, default=RATE, help="requests a second (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="decides who is killed when (default %(default)s)")
+    parser.add_argument("--spare", action="append", default=[], choices=list(soak_stage.EVERY_S), help="kill it never")
     parser.add_argument("--charts", action="store_true", help="write tests/bench/charts/soak.json and soak.svg")
     chosen = parser.parse_args(arguments)
-    found = measure(minutes=chosen.minutes, rate=chosen.rate, seed=chosen.seed)
+    found = measure(minutes=chosen.minutes, rate=chosen.rate, seed=chosen.seed, spared=chosen.spare)
     if chosen.charts:
         results.keep("soak", found, chart_soak.picture(found))
     print("\n".join(table(found)))

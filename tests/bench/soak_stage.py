@@ -7,7 +7,7 @@ tee is the one process that nobody kills: it is production's way.
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,9 +36,10 @@ class Kill:
     who: str
 
 
-def kills(seconds: float, seed: int) -> list[Kill]:
+def kills(seconds: float, seed: int, spared: Collection[str] = ()) -> list[Kill]:
     """Return when to kill whom: a Poisson process each, the same for the same seed; everybody at least once."""
-    return sorted(_all_kills(seconds, Random(seed)), key=lambda one: one.at_s)
+    found = [one for one in _all_kills(seconds, Random(seed)) if one.who not in spared]
+    return sorted(found, key=lambda one: one.at_s)
 
 
 def _all_kills(seconds: float, rng: Random) -> Iterator[Kill]:
