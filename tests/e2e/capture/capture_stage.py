@@ -61,7 +61,7 @@ class Recorder(Ledger):
 
 @dataclass
 class Stage:
-    """An Envoy with one mirrored service, and a Node that watches it."""
+    """An Envoy with one mirrored service, or `more` at these ports too, and a Node that watches it."""
 
     folder: Path
     binary: str
@@ -70,6 +70,8 @@ class Stage:
     timeout_ms: int = 15_000
     max_body: int = 65_536
     port: int = field(default_factory=free_port)
+    more: tuple[int, ...] = ()
+    node_id: str = NODE
     ledger: "Recorder" = field(default_factory=lambda: Recorder("test"))
     envoy: asyncio.subprocess.Process | None = None
 
@@ -88,20 +90,30 @@ class Stage:
             max_body_bytes=self.max_body,
             timeout_ms=self.timeout_ms,
         )
-        listen = Address("127.0.0.1", self.port)
-        service = TeeService(name=SERVICE, listen=listen, upstream=self.baseline, mirrors=(mirror,))
-        return TeePlan(node_id=NODE, environment="shop", services=(service,))
+        services = [
+            TeeService(name=name, listen=Address("127.0.0.1", port), upstream=self.baseline, mirrors=(mirror,))
+            for name, port in self.services.items()
+        ]
+        return TeePlan(node_id=self.node_id, environment="shop", services=tuple(services))
+
+    @property
+    def services(self) -> dict[str, int]:
+        """The ports of the services, by name."""
+        return {SERVICE: self.port, **{f"{SERVICE}-{number}": port for number, port in enumerate(self.more, 2)}}
 
     @property
     def target(self) -> Target:
-        shadow = TargetShadow(
-            overlay=OVERLAY,
-            service=SERVICE,
-            control="none",
-            max_body_bytes=self.max_body,
-            timeout_ms=self.timeout_ms,
-        )
-        return Target(node_id=NODE, role="tee", admin_address=self.admin, shadows=[shadow])
+        shadows = [
+            TargetShadow(
+                overlay=OVERLAY,
+                service=name,
+                control="none",
+                max_body_bytes=self.max_body,
+                timeout_ms=self.timeout_ms,
+            )
+            for name in self.services
+        ]
+        return Target(node_id=self.node_id, role="tee", admin_address=self.admin, shadows=shadows)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Stage"]:
@@ -112,10 +124,10 @@ class Stage:
         server.add_insecure_port(f"unix:{self.folder}/ads.sock")
         await server.start()
         found = [Resource(one.name, one.type_url, one.body, one.references) for one in build(self.plan)]
-        xds.set_snapshot(NODE, Snapshot.of(found))
+        xds.set_snapshot(self.node_id, Snapshot.of(found))
         try:
             await self.start_envoy()
-            await xds.wait_applied(NODE, 20)
+            await xds.wait_applied(self.node_id, 20)
             yield self
         finally:
             await self.stop_envoy()
@@ -123,7 +135,7 @@ class Stage:
 
     async def start_envoy(self) -> None:
         config = bootstrap(
-            node_id=NODE,
+            node_id=self.node_id,
             cluster="shop",
             ads=f"{self.folder}/ads.sock",
             admin=f"{self.folder}/admin.sock",
