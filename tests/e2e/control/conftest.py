@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -233,10 +234,9 @@ class Machine:
 
     def envoy_stats(self, node: str, pattern: str) -> dict[str, int]:
         """Read an Envoy's statistics from its admin socket."""
-        connection = _UnixConnection(socket_path(self.folder, layout.admin_socket(node)))
-        connection.request("GET", f"/stats?format=json&filter={pattern}")
-        found = json.loads(connection.getresponse().read())["stats"]
-        connection.close()
+        with closing(_UnixConnection(socket_path(self.folder, layout.admin_socket(node)))) as connection:
+            connection.request("GET", f"/stats?format=json&filter={pattern}")
+            found = json.loads(connection.getresponse().read())["stats"]
         return {one["name"]: one["value"] for one in found if "value" in one}
 
 

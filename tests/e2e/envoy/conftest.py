@@ -355,6 +355,15 @@ async def envoy_process(binary: str, folder: Path, config: str, *, concurrency: 
         assert code == 0, f"Envoy ended with {code}:\n{running.log()}"
 
 
+async def serving(xds: XdsServer, folder: Path) -> grpc.aio.Server:
+    """Start a gRPC server for Envoys in this folder."""
+    server = grpc.aio.server(options=xds.options.grpc_options())
+    xds.add_to(server)
+    server.add_insecure_port(f"unix:{folder}/ads.sock")
+    await server.start()
+    return server
+
+
 @dataclass(slots=True)
 class Node:
     """An Envoy that gets its plans from a real xDS server."""
@@ -367,6 +376,11 @@ class Node:
     async def lose_server(self) -> None:
         """Let the control plane be gone from now on."""
         await self.server.stop(None)
+
+    async def regain_server(self, stack: AsyncExitStack) -> None:
+        """Let it be back, with all that it knew."""
+        self.server = await serving(self.xds, self.envoy.folder)
+        stack.push_async_callback(self.server.stop, None)
 
     async def apply(self, plan: Any) -> None:
         """Set a plan and wait until Envoy has taken all of it; fails on a NACK."""
@@ -465,11 +479,8 @@ class Lab:
     async def node(self, plan: Any, *, delta: bool = True) -> Node:
         """Start an Envoy and give it a plan."""
         folder = self.room()
-        server = grpc.aio.server(options=XdsOptions().grpc_options())
         xds = XdsServer(XdsOptions())
-        xds.add_to(server)
-        server.add_insecure_port(f"unix:{folder}/ads.sock")
-        await server.start()
+        server = await serving(xds, folder)
         self.stack.push_async_callback(server.stop, None)
         config = bootstrap(
             node_id=plan.node_id,
@@ -488,6 +499,14 @@ class Lab:
         await eventually(envoy.ready)
         await node.apply(plan)
         return node
+
+    async def restarted(self, node: Node, plan: Any) -> None:
+        """End a node's Envoy and start it anew, without waiting for anything."""
+        folder = node.envoy.folder
+        assert await node.envoy.terminate() == 0
+        node.envoy = await self.stack.enter_async_context(
+            envoy_process(self.binary, folder, (folder / "envoy.json").read_text(), concurrency=concurrency_of(plan))
+        )
 
     async def plain(self, config: dict[str, Any]) -> Process:
         """Start an Envoy with a configuration written by hand."""

@@ -1,10 +1,13 @@
 """What a real Envoy does at a shadow's end, and to the headers that its copies are to lack."""
 
 import asyncio
+import contextlib
 import dataclasses
+import json
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 
 from microstax.envoy import names
@@ -126,6 +129,39 @@ async def test_a_server_that_is_there_and_slow_to_say_so_changes_nothing(lab: An
         await node.apply(dataclasses.replace(plan, mirrors_until_ms=in_ms(3600)))
         before = len(branch.requests)
         await lab.eventually(lambda: len(branch.requests) >= before + 20)
+
+
+async def test_an_envoy_that_starts_without_a_control_plane_serves_nothing_until_it_is_back(lab: Any) -> None:
+    """It has no listener then: all that it knows comes from there. It waits, and does not give up."""
+    baseline, branch = await lab.backend(), await lab.backend()
+    mirror = Mirror(overlay="next", side=Side.BRANCH, address=branch.address, ppm=EVERYTHING, methods=METHODS)
+    node = await lab.node(plan := tee(lab, baseline, mirror, mirrors_until_ms=in_ms(3600)))
+    port = plan.services[0].listen.port
+    await node.lose_server()
+    await lab.restarted(node, plan)
+
+    async def answers() -> bool:
+        with contextlib.suppress(aiohttp.ClientError):
+            return bool(json.loads(await node.envoy.text("/server_info"))["state"])
+        return False
+
+    await lab.eventually(answers)
+    for _ in range(20):
+        with pytest.raises(ConnectionRefusedError):
+            await lab.send(port, GET)
+        await asyncio.sleep(0.02)
+    assert (baseline.requests, branch.requests) == ([], [])
+    await node.regain_server(lab.stack)
+    await node.xds.wait_applied("tee", 20)
+
+    async def served() -> bool:
+        with contextlib.suppress(ConnectionError):
+            return (await lab.send(port, GET)).status == 200
+        return False
+
+    await lab.eventually(served)
+    assert (await lab.send(port, GET)).status == 200
+    await lab.eventually(lambda: branch.requests)
 
 
 SECRET = (
