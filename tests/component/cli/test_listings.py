@@ -86,6 +86,8 @@ STATUS = v1.GetStatusResponse(
             version="1.40.0",
             pid=4100,
             phase="ready",
+            memory_bytes=80 << 20,
+            memory_limit_bytes=336 << 20,
         ),
         v1.EnvoyInfo(
             node_id="bridge-shadow-test",
@@ -94,6 +96,7 @@ STATUS = v1.GetStatusResponse(
             version="1.40.0",
             pid=4101,
             phase="ready",
+            memory_bytes=65 << 20,
             types=[
                 v1.EnvoyType(
                     type_url="type.googleapis.com/envoy.config.listener.v3.Listener",
@@ -118,6 +121,7 @@ STATUS = v1.GetStatusResponse(
             expires_ms=SINCE_MS + 86_400_000,
             strip_headers=["authorization", "cookie"],
             max_total_rps=1000,
+            adjusted=["catalog: 25% of the 100% that were asked for: --max-rps holds it to 200 copies a second."],
             services=[
                 v1.ShadowService(
                     service="catalog",
@@ -138,7 +142,9 @@ STATUS = v1.GetStatusResponse(
             services=[v1.ShadowService(service="catalog", sample_ppm=1_000_000, state="off")],
         ),
     ],
-    workers=[v1.WorkerInfo(worker_id="w1", pid=4200, last_seen_ms=SINCE_MS, pairs=12001, lag_ms=1234)],
+    workers=[
+        v1.WorkerInfo(worker_id="w1", pid=4200, last_seen_ms=SINCE_MS, pairs=12001, lag_ms=1234, memory_bytes=101 << 20)
+    ],
     problems=["bridge-shadow-test refused its listener: the address is in use."],
 )
 COMMANDS = [
