@@ -120,7 +120,8 @@ async def test_the_overlay_is_the_unchanged_baseline_and_is_deleted(
     assert json.loads(ended.out)["pairs"] == 60
     [made] = asked(management, v1.CreateOverlayRequest)
     assert json.loads(made.file.text) == {
-        "services": [{"name": "catalog"}, {"name": "pricing", "url": "http://127.0.0.1:4002"}]
+        "services": [{"name": "catalog"}, {"name": "pricing", "url": "http://127.0.0.1:4002"}],
+        "bridge": {"maxRps": 100_000, "maxConcurrent": 1_000},  # all traffic is mirrored, and none of it held up
     }
     [shadow] = asked(management, v1.SetShadowRequest)
     assert (shadow.keep_pairs, shadow.enable, shadow.control) == (60, True, "")
