@@ -105,7 +105,8 @@ class Accounts:
         """Return the coverage of a shadow, or of one of its services, with the checks of it."""
         now, then = _by_service(counts), _by_service(self._then(shadow, now_ms))
         node, node_then = now.pop(crosschecks.NODE, {}), then.pop(crosschecks.NODE, {})
-        restarts = node.get(crosschecks.RESTARTS, 0)
+        off = "" if shadow.settings.enabled else crosschecks.SWITCHED_OFF
+        forgot = crosschecks.RESTARTED if node.get(crosschecks.RESTARTS) else off
         overdue = {one: self._of(shadow, one).count(now_ms, patience_ms=patience_ms(shadow)) for one in now}
         accounts = {
             one: coverage.account(own, overdue=overdue[one]) for one, own in sorted(now.items()) if service in {"", one}
@@ -115,13 +116,11 @@ class Accounts:
             check
             for one in accounts
             if crosschecks.is_shadowed(now[one])
-            for check in crosschecks.of_service(
-                one, now[one], then.get(one, {}), overdue=overdue[one], restarts=restarts
-            )
+            for check in crosschecks.of_service(one, now[one], then.get(one, {}), overdue=overdue[one], forgot=forgot)
         ]
         if not service and node:
             lost = sum(found["not_compared"].values())
-            checks.append(crosschecks.of_node(node, node_then, lost=lost, restarts=restarts))
+            checks.append(crosschecks.of_node(node, node_then, lost=lost, forgot=forgot))
         found["strays"] = crosschecks.strays(node)
         found["envoy"] = crosschecks.envoy_counts(now[one] for one in accounts)
         found["cross_checks"] = checks

@@ -35,7 +35,9 @@ RESTARTS: Final = "envoy:restarts"
 STRAY: Final = "stray:"
 NODE: Final = ""
 """Stands for a service where a count is of a whole Envoy."""
-_RESTARTED: Final = "Envoy was restarted, and what it had counted since the last reading is gone"
+RESTARTED: Final = "Envoy was restarted, and what it had counted since the last reading is gone"
+SWITCHED_OFF: Final = "the shadow was switched off, and what Envoy had counted since the last reading is gone"
+"""Why Envoy may have forgotten what it had counted: its counters go with what they are about."""
 _NOT_CAPTURED: Final = "of what is not compared, not all was captured"
 _BASELINE: Final = "the baseline took no connection"
 _CONNECTIONS: Final = "Envoy counts an HTTP/2 connection that ends once, however many copies it carried"
@@ -80,27 +82,26 @@ def strays(counts: Counts) -> dict[str, int]:
     return {name.removeprefix(STRAY): n for name, n in sorted(counts.items()) if name.startswith(STRAY) and n}
 
 
-def of_service(service: str, now: Counts, then: Counts, *, overdue: int, restarts: int) -> list[CrossCheck]:
+def of_service(service: str, now: Counts, then: Counts, *, overdue: int, forgot: str = "") -> list[CrossCheck]:
     """Return the checks of one service from its tallies, now and so long ago that all of that has settled.
 
-    `overdue` is below 0 where workers told of more copies than were made (microstax.control.overdue).
+    `overdue` is below 0 where workers told of more copies than were made (microstax.control.overdue). `forgot` says why
+    Envoy may have forgotten some of what it had counted, empty where it has not.
     """
     made, told = now.get(coverage.MIRRORED, 0), _told(now)
-    anything = now.get(coverage.MIRRORED, 0)
-    restarted = (anything, _RESTARTED) if restarts else (0, "")
     lost = sum(n for name, n in _reasons(now).items() if name in _HIDING) + max(0, made - told)
     return [
         _check(service, "requests", _routes(now, then)),
-        _check(service, "copies", _copies(now, then, restarted)),
-        _accounted(service, made, told, overdue=overdue, restarted=bool(restarts)),
+        _check(service, "copies", _copies(now, then, forgot)),
+        _accounted(service, made, told, overdue=overdue, forgot=forgot),
         *(
-            _check(service, what, _captured(now, then, what, lost=lost, restarted=restarted))
+            _check(service, what, _captured(now, then, what, lost=lost, forgot=forgot))
             for what in ("timeouts", "overflow", "failures")
         ),
     ]
 
 
-def of_node(now: Counts, then: Counts, *, lost: int, restarts: int) -> CrossCheck:
+def of_node(now: Counts, then: Counts, *, lost: int, forgot: str = "") -> CrossCheck:
     """Return the check of an Envoy's tap: traces that it wrote, and those that came. `lost` requests lack a half."""
     return _check(
         NODE,
@@ -112,8 +113,8 @@ def of_node(now: Counts, then: Counts, *, lost: int, restarts: int) -> CrossChec
             counted_then=then.get(READ, 0),
             may_miss=3 * lost,
             miss_because=_NOT_CAPTURED,
-            may_exceed=now.get(READ, 0) if restarts else 0,
-            excess_because=_RESTARTED,
+            may_exceed=now.get(READ, 0) if forgot else 0,
+            excess_because=forgot,
         ),
     )
 
@@ -158,23 +159,23 @@ def _routes(now: Counts, then: Counts) -> _Reading:
     )
 
 
-def _copies(now: Counts, then: Counts, restarted: tuple[int, str]) -> _Reading:
+def _copies(now: Counts, then: Counts, forgot: str) -> _Reading:
     unreached = now.get(UNREACHED, 0)
     return _Reading(
         envoy=now.get(ROUTED, 0),
         envoy_then=then.get(ROUTED, 0),
         counted=now.get(coverage.MIRRORED, 0),
         counted_then=then.get(coverage.MIRRORED, 0),
-        may_exceed=unreached or restarted[0],
-        excess_because=_BASELINE if unreached else restarted[1],
+        may_exceed=now.get(coverage.MIRRORED, 0) if forgot else unreached,
+        excess_because=forgot or _BASELINE,
     )
 
 
-def _accounted(service: str, made: int, told: int, *, overdue: int, restarted: bool) -> CrossCheck:
+def _accounted(service: str, made: int, told: int, *, overdue: int, forgot: str) -> CrossCheck:
     """Return whether workers told of every copy: those of which they did not are capture gaps that nobody saw."""
     settled = min(max(0, -overdue if told > made else overdue), abs(made - told))
-    explained = settled if told <= made or restarted else 0
-    because = _RESTARTED if told > made else "they are capture gaps that no trace was seen of"
+    explained = settled if told <= made or forgot else 0
+    because = forgot if told > made else "they are capture gaps that no trace was seen of"
     return {
         "service": service,
         "what": "accounted",
@@ -192,7 +193,7 @@ _HIDING: Final = frozenset({NotCompared.CAPTURE_GAP, NotCompared.TRUNCATED, NotC
 """Reasons that say nothing about how the copy ended: a half is missing, or cannot be used."""
 
 
-def _captured(now: Counts, then: Counts, what: CheckedCount, *, lost: int, restarted: tuple[int, str]) -> _Reading:
+def _captured(now: Counts, then: Counts, what: CheckedCount, *, lost: int, forgot: str) -> _Reading:
     count, reason = _CAPTURED[what]
     connections = what == "failures" and now.get(H2_ENDED, 0) > 0
     captured = _reasons(now).get(reason, 0)
@@ -203,8 +204,8 @@ def _captured(now: Counts, then: Counts, what: CheckedCount, *, lost: int, resta
         counted_then=_reasons(then).get(reason, 0),
         may_miss=lost,
         miss_because=_NOT_CAPTURED,
-        may_exceed=captured if connections else restarted[0],
-        excess_because=_CONNECTIONS if connections else restarted[1],
+        may_exceed=captured if connections or forgot else 0,
+        excess_because=_CONNECTIONS if connections else forgot,
     )
 
 

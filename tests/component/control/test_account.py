@@ -167,6 +167,23 @@ async def test_more_than_envoy_counted_is_explained_by_its_restart(
     assert "restarted" in one["because"]
 
 
+async def test_what_envoy_forgot_when_the_shadow_was_switched_off_is_explained(
+    shadowed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The counters of a mirror go with its clusters, and with them what they had counted since the last reading."""
+    worker = Reporter(shadowed.client)
+    await worker.tell({COPIES: 10}, paired=10, told={1: 10})
+    await shadowed.stream(methods.SET_SHADOW, overlay="branch", enable=False)
+    await worker.tell({ENTERED: 1}, paired=30, told={2: 30})
+    monkeypatch.setattr(coverage, "DELIVERY_MS", -15_000)
+    found = await account(shadowed)
+    assert (found["mirrored"], found["paired"], found["not_compared"]) == (40, 40, {})
+    one = checks(found)["accounted"]
+    assert (one["difference"], one["explained"], one["unexplained"]) == (-30, 30, 0)
+    assert "switched off" in one["because"]
+    assert not [one for one in (await shadowed.call(methods.GET_STATUS)).problems if "add up" in one]
+
+
 async def test_a_control_plane_that_comes_back_goes_on_with_what_is_outstanding(
     start: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

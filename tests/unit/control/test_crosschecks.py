@@ -15,7 +15,7 @@ GAP = reason_tally("capture_gap")
 
 def of(now: dict[str, int], then: dict[str, int] | None = None, **given: Any) -> dict[str, CrossCheck]:
     settled = now if then is None else then
-    found = checks.of_service("catalog", now, settled, **{"overdue": 0, "restarts": 0, **given})
+    found = checks.of_service("catalog", now, settled, **{"overdue": 0, **given})
     return {one["what"]: one for one in found}
 
 
@@ -75,7 +75,7 @@ def test_what_workers_told_before_the_counters_came_is_under_way() -> None:
 def test_more_told_than_made_is_unexplained_unless_envoy_forgot() -> None:
     now = {MIRRORED: 100, PAIRED: 103}
     assert of(now, overdue=-3)["accounted"]["unexplained"] == 3
-    restarted = of(now, overdue=-3, restarts=1)["accounted"]
+    restarted = of(now, overdue=-3, forgot=checks.RESTARTED)["accounted"]
     assert (restarted["explained"], restarted["unexplained"]) == (3, 0)
     assert "restarted" in restarted["because"]
 
@@ -98,7 +98,7 @@ def test_an_http2_connection_that_ends_counts_once() -> None:
 
 
 def test_traces_that_are_lost_are_explained_by_what_is_not_compared() -> None:
-    one = checks.of_node({checks.TAPPED: 200, checks.READ: 196}, {checks.TAPPED: 200}, lost=1, restarts=0)
+    one = checks.of_node({checks.TAPPED: 200, checks.READ: 196}, {checks.TAPPED: 200}, lost=1)
     assert (one["what"], one["service"], one["explained"], one["unexplained"]) == ("traces", "", 3, 1)
 
 
@@ -123,12 +123,12 @@ NAMES = [
 COUNTS = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 100))
 
 
-@given(COUNTS, COUNTS, st.integers(-100, 100), st.integers(0, 2))
+@given(COUNTS, COUNTS, st.integers(-100, 100), st.sampled_from(["", checks.RESTARTED, checks.SWITCHED_OFF]))
 def test_a_difference_is_the_sum_of_its_parts(
-    then: dict[str, int], since: dict[str, int], overdue: int, restarts: int
+    then: dict[str, int], since: dict[str, int], overdue: int, forgot: str
 ) -> None:
     now = {name: then.get(name, 0) + since.get(name, 0) for name in {**then, **since}}
-    for one in of(now, then, overdue=overdue, restarts=restarts).values():
+    for one in of(now, then, overdue=overdue, forgot=forgot).values():
         parts = (one["under_way"], one["explained"], one["unexplained"])
         assert min(parts) >= 0
         assert one["difference"] == one["envoy"] - one["counted"]
