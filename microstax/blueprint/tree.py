@@ -127,6 +127,7 @@ class _Composer:
     file: str
     events: Iterator[Any]
     anchors: dict[str, Node] = field(default_factory=dict)
+    read: int = 0
 
     def document(self) -> Node | None:
         root: Node | None = None
@@ -141,6 +142,10 @@ class _Composer:
         return root
 
     def _node(self, event: Any, *, depth: int) -> Node:
+        self.read += 1
+        if self.read > MAX_NODES:
+            # At once and not when it is counted up below: PyYAML takes seconds for a quarter of a megabyte of commas.
+            raise self._error(f"this is more than {MAX_NODES} values", event)
         line = event.start_mark.line + 1
         match event:
             case yaml.AliasEvent():

@@ -270,6 +270,11 @@ def test_what_is_said_of_text_that_is_no_usable_yaml(text: str, said: str) -> No
     assert said in problem(text)
 
 
+def test_many_small_values_are_refused_before_all_are_read() -> None:
+    assert "line 1: this is more than 20000 values" in problem(f"services: [{'a,' * 120_000}]")
+    assert "line 1: this is more than 20000 values" in problem(f"services: {{{'a,' * 120_000}}}")
+
+
 def test_an_alias_bomb_is_refused() -> None:
     """Nine levels of nine aliases would be 400 million values."""
     levels = [
