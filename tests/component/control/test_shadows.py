@@ -307,3 +307,38 @@ async def test_deleting_an_overlay_switches_its_shadow_off_first(ready: Any) -> 
     assert ready.runtime.statuses("branch") == {}
     assert ready.plane.plane.state.shadows == {}
     assert mirrors(ready) == []
+
+
+async def test_other_headers_of_copies_begin_anew_and_are_said(ready: Any) -> None:
+    """What a branch answers without credentials is not what it answers with them."""
+    await ready.shadow()
+    lines = await ready.shadow(strip_headers=["Cookie", "authorization"])
+    assert "Copies lack authorization, cookie." in lines[-1].message
+    shadow = ready.plane.plane.state.shadows["branch"]
+    assert (shadow.generation, shadow.settings.strip_headers) == (2, ("authorization", "cookie"))
+    status = (await ready.call(methods.GET_STATUS)).shadows[0]
+    assert (list(status.strip_headers), status.max_total_rps) == (["authorization", "cookie"], 1000)
+    lines = await ready.shadow(max_total_rps=50)
+    assert "Copies lack" in lines[-1].message
+    shadow = ready.plane.plane.state.shadows["branch"]
+    assert (shadow.generation, shadow.settings.max_total_rps) == (2, 50)
+    lines = await ready.shadow(strip_nothing=True)
+    assert "Copies lack" not in lines[-1].message
+    assert ready.plane.plane.state.shadows["branch"].generation == 3
+
+
+async def test_an_overlay_tells_when_its_shadow_ends(ready: Any) -> None:
+    assert (await ready.call(methods.GET_OVERLAY, name="branch")).ends_ms == 0
+    await ready.shadow()
+    shadow = ready.plane.plane.state.shadows["branch"]
+    assert (await ready.call(methods.GET_OVERLAY, name="branch")).ends_ms == shadow.expires_ms > 0
+
+
+async def test_a_shadow_that_cannot_be_stored_as_off_stays_on_and_says_how_to_stop_it(ready: Any) -> None:
+    await ready.shadow()
+    ready.store.failing = "The disk is full."
+    code, message = await ready.refusal(ready.stream(methods.SET_SHADOW, overlay="branch", enable=False))
+    assert code == EXIT_FAULT
+    assert "stays on; 'microstax env shadow --disable-all' stops all mirroring also" in message
+    ready.store.failing = None
+    assert mirrors(ready) == [Side.BRANCH, Side.CONTROL]

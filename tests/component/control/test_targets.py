@@ -129,3 +129,10 @@ async def test_a_server_of_ones_own_is_asked_at_its_own_address(stage: Any) -> N
     shadow = await told(stage, recheck_rps=5)
     found = (shadow.control, shadow.baseline_address, shadow.branch_address, shadow.control_address)
     assert found == ("none", "127.0.0.1:9000", "127.0.0.1:9001", "")
+
+
+async def test_a_worker_learns_what_copies_lack_where_it_asks_again(stage: Any) -> None:
+    await stage.baseline()
+    await stage.overlay()
+    assert list((await told(stage, strip_headers=["cookie"])).strip_headers) == []
+    assert list((await told(stage, strip_headers=["cookie"], recheck_rps=5)).strip_headers) == ["cookie"]

@@ -262,3 +262,15 @@ async def test_a_shadow_that_asks_no_more_counts_what_waits(shop: Shop, target: 
     shop.control.aim(target)
     await shop.control.until_paired(5)
     assert shop.rechecks == {"asked": 2, "failed": 2, "over_budget": 3}
+
+
+async def test_what_copies_lacked_is_lacking_when_they_are_asked_again(shop: Shop, target: Target) -> None:
+    """Else a branch that answers 401 without credentials would be asked another question than the first time."""
+    target.shadows[0].strip_headers = ["authorization", "cookie"]
+    shop.sides[Side.BRANCH].answer = {"n": 2}
+    shop.aim(target)
+    shop.see("bug", branch={"n": 2})
+    await shop.control.until_paired(1)
+    sent = {side: {name.lower() for name in server.requests[0].headers} for side, server in shop.sides.items()}
+    assert sent[Side.BASELINE] == {"host", "authorization", "cookie", "x-tenant"}
+    assert sent[Side.BRANCH] == sent[Side.CONTROL] == {"host", "x-tenant"}

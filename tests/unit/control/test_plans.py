@@ -1,6 +1,7 @@
 """What every Envoy and process is to do, from one state."""
 
 from dataclasses import replace
+from typing import Any
 
 from microstax.control import plans, processes
 from microstax.model.environment import Address
@@ -111,3 +112,22 @@ def test_equal_states_give_equal_plans(state: State) -> None:
     again = apply(state, PutShadow(replace(state.shadows["branch"], settings=settings)))
     for node in plans.envoy_nodes(state):
         assert plans.plan_of(again, node) == plans.plan_of(state, node)
+
+
+def test_copies_lack_what_the_shadow_strips_whoever_gets_them(state: State) -> None:
+    stripped = with_settings(state, strip_headers=("authorization",))
+    for service in plans.tee_plan(stripped, state.environments["prod"]).services:
+        assert all(mirror.strip_headers == ("authorization",) for mirror in service.mirrors)
+
+
+def test_a_tees_end_is_that_of_the_first_shadow_that_mirrors(state: State) -> None:
+    def end(**changes: Any) -> int:
+        changed = apply(state, PutShadow(replace(state.shadows["branch"], **changes)))
+        return plans.tee_plan(changed, state.environments["prod"]).mirrors_until_ms
+
+    assert end() == 0
+    assert end(expires_ms=7) == 7
+    assert end(expires_ms=7, settings=replace(state.shadows["branch"].settings, enabled=False)) == 0
+    # What is paused mirrors nothing, and an end that has come must not be told.
+    assert end(expires_ms=7, in_force={"catalog": 0, "stock": 0}) == 0
+    assert end(expires_ms=7, in_force={"catalog": 0}) == 7

@@ -86,3 +86,31 @@ def test_without_a_mirror_nothing_is_counted_and_nothing_is_copied(plans: Any) -
     assert route.typed_per_filter_config == {}
     assert route.route is not None
     assert route.route.request_mirror_policies == []
+
+
+def test_the_layer_of_shares_has_the_plans_end_and_nothing_else_has_one(plans: Any) -> None:
+    plan = plans.full_tee()
+    ends = {r.name: r.expires_at for r in build(dataclasses.replace(plan, mirrors_until_ms=1_500))}
+    assert {name for name, end in ends.items() if end is not None} == {"microstax"}
+    assert ends["microstax"] == 1.5
+    assert {r.expires_at for r in build(plan)} == {None}
+    # Without a mirror there is nothing to end, and an Envoy that starts waits for a layer.
+    assert {r.expires_at for r in build(plans.tee(plans.service(), mirrors_until_ms=1_500))} == {None}
+
+
+def test_an_end_changes_no_body(plans: Any) -> None:
+    plan = plans.full_tee()
+    assert changed(build(plan), build(dataclasses.replace(plan, mirrors_until_ms=1_500))) == set()
+
+
+def test_stripped_headers_change_the_ways_of_their_copies_alone(plans: Any) -> None:
+    plan = plans.full_tee()
+    catalog, search = plan.services
+    first, *others = catalog.mirrors
+    stripped = dataclasses.replace(first, strip_headers=("authorization",))
+    other = dataclasses.replace(plan, services=(dataclasses.replace(catalog, mirrors=(stripped, *others)), search))
+    after = build(other)
+    names = changed(build(plan), after)
+    assert {kind for kind, _ in names} == {CLUSTER_TYPE}
+    assert len(names) == 2  # one a protocol
+    assert all(b"authorization" in r.body for r in after if (r.type_url, r.name) in names)
