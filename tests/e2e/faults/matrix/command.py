@@ -8,11 +8,15 @@ import argparse
 import asyncio
 import json
 import signal
+import sqlite3
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+import aiohttp
 
 from matrix import result
 from matrix.ending import ending_wrong
@@ -21,6 +25,7 @@ from matrix.result import Result
 from matrix.row import Pace, run_row
 from matrix.stage import Stage, tidy_up
 from matrix.table import ROWS, Row
+from microstax.errors import MicrostaxError
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -59,14 +64,26 @@ async def run(rows: Sequence[Row], pace: Pace) -> list[Result]:
             if row.breaks_tee and staying:
                 await stage.users.say(leave=True)
                 staying = False
-            found = await run_row(stage, row, pace)
-            results.append(found)
-            print(result.line(found), flush=True)
+            results.append(await _run(stage, row, pace))
+            print(result.line(results[-1]), flush=True)
         wrong = await ending_wrong(stage)
     if wrong:
         results.append(Result(name="ending", title="at the end", requests=0, failed=0, changed=0, wrong=wrong))
         print(result.line(results[-1]), flush=True)
     return results
+
+
+async def _run(stage: Stage, row: Row, pace: Pace) -> Result:
+    """Run a row; one that cannot be run to its end fails, and costs no other row."""
+    try:
+        return await run_row(stage, row, pace)
+    except (OSError, RuntimeError, AssertionError, MicrostaxError, aiohttp.ClientError, sqlite3.Error) as error:
+        traceback.print_exc()
+        await stage.users.say(mix={}, settle=True)
+        found = await stage.users.say(take=True)
+        asked = len(found["done"]) + len(found["problems"])
+        wrong = [f"it could not be run to its end: {error!r}"]
+        return Result(name=row.name, title=row.title, requests=asked, failed=0, changed=0, wrong=wrong)
 
 
 async def warm_up(stage: Stage) -> None:

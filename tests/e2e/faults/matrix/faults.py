@@ -26,6 +26,8 @@ from microstax.errors import MicrostaxError
 Context = AbstractAsyncContextManager[None]
 Begin = Callable[[Stage], Context]
 
+_AGAIN_S: Final = 6.0
+"""How often a process is killed: what ends more often is started again after longer and longer pauses."""
 _SLOW_PERIOD_S: Final = 0.2
 _SLOW_SHARE: Final = 0.1
 _TOGGLE_S: Final = 0.6
@@ -62,7 +64,7 @@ async def worker_pid(stage: Stage) -> int:
 
     async def found() -> int:
         workers = (await stage.status()).workers
-        return next((one.pid for one in workers if one.worker_id == layout.WORKER_NAME), 0)
+        return next((one.pid for one in workers if one.worker_id.startswith(layout.WORKER_NAME)), 0)
 
     return int(await eventually(found, "no worker"))
 
@@ -77,14 +79,14 @@ def send(pid: int, number: signal.Signals) -> None:
 @asynccontextmanager
 async def worker_killed(stage: Stage) -> AsyncIterator[None]:
     """Kill the worker, again and again."""
-    async with repeated(lambda: _kill_worker(stage, signal.SIGKILL), every_s=2.0):
+    async with repeated(lambda: _kill_worker(stage, signal.SIGKILL), every_s=_AGAIN_S):
         yield
 
 
 @asynccontextmanager
 async def worker_restarted(stage: Stage) -> AsyncIterator[None]:
     """Ask the worker to end, again and again: it starts anew each time."""
-    async with repeated(lambda: _kill_worker(stage, signal.SIGTERM), every_s=3.0):
+    async with repeated(lambda: _kill_worker(stage, signal.SIGTERM), every_s=_AGAIN_S):
         yield
 
 
@@ -281,7 +283,7 @@ async def bridge_killed(stage: Stage) -> AsyncIterator[None]:
                 send(pid, signal.SIGKILL)
 
     try:
-        async with repeated(kill, every_s=2.5):
+        async with repeated(kill, every_s=_AGAIN_S):
             yield
     finally:
         await stage.branch.say(mode=modes.HEALTHY)

@@ -101,6 +101,7 @@ class Server:
         """Stop listening and reset whoever is connected."""
         if self._accepting:
             self._accepting.cancel()
+            await asyncio.wait({self._accepting})
             self._accepting = None
         if self._listening:
             self._listening.close()
@@ -152,8 +153,6 @@ class Server:
         except (h11.ProtocolError, h2.exceptions.ProtocolError) as error:
             if self.mode == modes.HEALTHY:  # else it is what the mode does to a HEAD, or to a stream that is gone
                 print(f"server {self.port}: {error!r}", file=sys.stderr, flush=True)
-        with suppress(OSError):
-            connection.close()
 
     async def _speak(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -166,11 +165,18 @@ class Server:
             handler = H2 if first.startswith(PREFACE) else H1
             if first:
                 await handler(self, reader, writer).serve(first)
+        except asyncio.CancelledError:
+            transport.abort()
+            raise
         finally:
             writer.close()
 
     async def _mistreat(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        with connection:
+            await self._be_rude(loop, connection)
+
+    async def _be_rude(self, loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
         match self.mode:
             case modes.NEVER_READS:
                 await asyncio.Event().wait()

@@ -193,7 +193,8 @@ class Stage:
         async def is_ready() -> bool:
             with suppress(MicrostaxError):
                 status = await self.status()
-                if len(status.envoys) != ENVOYS or not status.workers:
+                workers = [one for one in status.workers if Path(f"/proc/{one.pid}").exists()]
+                if len(status.envoys) != ENVOYS or len(workers) != 1:
                     return False
                 if not all(envoy.connected and envoy.applied for envoy in status.envoys):
                     return False
@@ -206,7 +207,7 @@ class Stage:
             return False
 
         try:
-            await eventually(is_ready, "the stage is not ready")
+            await eventually(is_ready, "the stage is not ready", within_s=2 * _PATIENCE_S)
         except TimeoutError as error:
             raise TimeoutError(f"{error}: {await self.status()}") from None
 

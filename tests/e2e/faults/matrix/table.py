@@ -77,9 +77,9 @@ BRANCH: Final = tuple(
 )
 
 OURS: Final = (
-    Fault(name="worker-killed", title="the worker is killed every 2 s", begin=faults.worker_killed),
+    Fault(name="worker-killed", title="the worker is killed every 6 s", begin=faults.worker_killed),
     Fault(name="worker-stopped", title="the worker is stopped", begin=faults.worker_stopped),
-    Fault(name="worker-restarted", title="the worker is restarted every 3 s", begin=faults.worker_restarted),
+    Fault(name="worker-restarted", title="the worker is restarted every 6 s", begin=faults.worker_restarted),
     Fault(name="worker-slow", title="the worker is ten times too slow", begin=faults.worker_slow),
     Fault(name="two-workers", title="two workers and a stranger poll", begin=faults.two_workers),
     Fault(name="control-killed", title="the control plane is killed", begin=faults.control_killed),
@@ -110,7 +110,7 @@ OURS: Final = (
     Fault(name="disk-full", title="the store's disk is full", begin=faults.disk_full),
     Fault(name="store-locked", title="the store is locked", begin=faults.store_locked),
     Fault(name="read-only", title="the store is read-only", begin=faults.store_read_only),
-    Fault(name="bridge", title="the bridge is killed every 2.5 s", begin=faults.bridge_killed),
+    Fault(name="bridge", title="the bridge is killed every 6 s", begin=faults.bridge_killed),
     Fault(name="toggled", title="the shadow is switched 50 times a minute", begin=faults.toggled, breaks_account=True),
     Fault(name="overlays", title="overlays come and go", begin=faults.overlays_come_and_go),
 )
