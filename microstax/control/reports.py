@@ -110,6 +110,9 @@ class Reports:
         waiting = self._waiting(record, shadow, question)
         if waiting:
             document = ReportDocument({**document, "verdict": "undecided", "reasons": waiting})
+        if shadow.settings.enabled and shadow.expires_ms:
+            until = datetime.fromtimestamp(shadow.expires_ms // 1000, UTC).isoformat().replace("+00:00", "Z")
+            document = ReportDocument({**document, "until": until})
         if not shadow.settings.enabled and shadow.expires_ms:
             ended = has_ended(shadow.overlay, shadow.expires_ms)
             document = ReportDocument({**document, "reasons": [*document["reasons"], ended]})

@@ -130,6 +130,7 @@ def _document(given: ReportInput, family: Family, *, shown: list[JudgedEndpoint]
         "overlay": given.overlay,
         "baseline": given.baseline,
         "since": given.since,
+        "until": None,
         "verdict": "undecided",
         "reasons": [],
         "calibrated": any(endpoint.aggregate.triples for endpoint in shown),

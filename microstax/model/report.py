@@ -368,12 +368,14 @@ class ReportDocument(TypedDict):
     """The whole report. `since` is RFC 3339; `calibrated` is False where no control measured the noise.
 
     `pairs_per_minute` is the rate since then, None where that is unknown; `rechecks` None where none is; `bridge` None
-    where pairs were read from a file.
+    where pairs were read from a file. `until` (RFC 3339) is when the shadow ends by itself, None where it does not, and
+    where it is off.
     """
 
     overlay: str
     baseline: str
     since: str
+    until: str | None
     verdict: Verdict
     reasons: list[str]
     calibrated: bool

@@ -31,6 +31,7 @@ def facts(document: ReportDocument) -> list[tuple[str, str]]:
     """Return what is known about the report as a whole, as (name, sentence); what there is nothing of is left out."""
     found = (
         ("since", document["since"]),
+        ("until", until(document)),
         ("coverage", coverage_sum(document)),
         *account.facts(document),
         ("rate", rate(document)),
@@ -43,6 +44,12 @@ def facts(document: ReportDocument) -> list[tuple[str, str]]:
         *bridge.facts(document),
     )
     return [(name, text) for name, text in found if text]
+
+
+def until(document: ReportDocument) -> str:
+    """Return when mirroring ends by itself, and how it does not; empty where it does not end, or is over."""
+    end = document["until"]
+    return f"{end}, unless 'microstax env shadow {document['overlay']} --enable' is said again before" if end else ""
 
 
 def standing_text(endpoint: EndpointReport) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from microstax.api import methods
 from microstax.control.ahead import Pauser
 from microstax.errors import EXIT_USAGE
 from microstax.model.shadow import DEFAULT_TTL_MS
+from microstax.report.summary import facts
 from microstax.runtime.port import ProcessKey, ProcessRole
 from microstax.store.memory import MemoryStore
 from microstax.store.state import PutShadow
@@ -92,6 +94,18 @@ async def test_who_switches_off_leaves_no_end(ready: Any) -> None:
     assert (is_on(ready), record(ready).expires_ms) == (False, 0)
     document = orjson.loads((await ready.call(methods.GET_REPORT, overlay="branch")).document)
     assert not any("by itself" in one for one in document["reasons"])
+    assert document["until"] is None
+
+
+async def test_a_report_says_until_when(ready: Any) -> None:
+    await ready.shadow()
+    document = orjson.loads((await ready.call(methods.GET_REPORT, overlay="branch")).document)
+    until_ms = datetime.fromisoformat(document["until"]).timestamp() * 1000
+    assert record(ready).expires_ms - 1000 < until_ms <= record(ready).expires_ms
+    assert "unless 'microstax env shadow branch --enable' is said again before" in dict(facts(document))["until"]
+    await ready.shadow(ttl_ms=0)
+    document = orjson.loads((await ready.call(methods.GET_REPORT, overlay="branch")).document)
+    assert document["until"] is None
 
 
 async def test_on_a_full_disk_it_is_paused_and_written_down_later(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:

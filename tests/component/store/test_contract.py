@@ -68,7 +68,7 @@ OVERLAY = OverlayRecord(
 
 def shadow(generation: int = 1, *, enabled: bool = True) -> ShadowRecord:
     settings = ShadowSettings(enabled=enabled, control=ControlMode.COPY, services=("catalog",))
-    return ShadowRecord(overlay="branch", settings=settings, generation=generation, since_ms=4)
+    return ShadowRecord(overlay="branch", settings=settings, generation=generation, since_ms=4, expires_ms=5)
 
 
 async def shadowed(store: Store) -> None:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from microstax.errors import StorageError
+from microstax.model.shadow import DEFAULT_TTL_MS
 from microstax.store import schema
 from microstax.store.port import PairLimits
 from microstax.store.sqlite import SqliteStore, explain
@@ -81,6 +82,7 @@ async def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: P
     state = await store.open()
     settings = state.shadows["b"].settings
     assert (settings.enabled, settings.recheck_rps, settings.keep_pairs) == (True, 0, 0)
+    assert (state.shadows["b"].expires_ms, settings.ttl_ms, settings.strip_headers) == (0, DEFAULT_TTL_MS, ())
     limits = PairLimits(max_age_ms=1, spare_kept=True)
     assert await store.prune_pairs("b", limits, now_ms=100, referenced=()) == 1
     await store.close()

@@ -271,6 +271,7 @@ def full() -> ReportDocument:
         "overlay": "shadow-test",
         "baseline": "production-cluster-01",
         "since": "2026-11-24T07:20:35Z",
+        "until": "2026-11-25T07:20:35Z",
         "verdict": "different",
         "reasons": [
             "catalog GET /products/{id} differs beyond noise: status 200 -> 500, type $.items[].price.",
@@ -431,7 +432,7 @@ def many(findings: int, *, endpoints: int = 100) -> ReportDocument:
 
 def every_text(value: Any, text: Callable[[str], str], *, key: str = "") -> Any:
     """Return the document with every text that traffic or a user can reach replaced."""
-    fixed = {"verdict", "spikes_verdict", "reference", "since", "expires"}
+    fixed = {"verdict", "spikes_verdict", "reference", "since", "until", "expires"}
     if isinstance(value, dict):
         free = key in {"not_compared", "skipped_methods", "skipped"}
         return {(text(name) if free else name): every_text(item, text, key=name) for name, item in value.items()}
@@ -450,7 +451,7 @@ TEXTS = st.text(max_size=30) | st.just(HOSTILE)
 _VERDICTS = ("same", "different", "undecided", "not comparable")
 _OF_LATENCY = ("slower", "faster", "same", "undecided")
 _APPEARANCES = ("appeared", "missing", "undecided")
-_FIXED = {"reference", "since", "expires"}
+_FIXED = {"reference", "since", "until", "expires"}
 
 
 def _varied(value: Any, rng: random.Random, texts: list[str], key: str = "") -> Any:

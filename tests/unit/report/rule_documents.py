@@ -63,6 +63,7 @@ def document(verdict: str = "same", *endpoints: dict[str, Any], **fields: Any) -
         "overlay": "shadow-test",
         "baseline": "production",
         "since": "2026-11-24T10:00:00Z",
+        "until": None,
         "verdict": verdict,
         "reasons": ["why."],
         "calibrated": True,
