@@ -1,6 +1,9 @@
 """What a discrepancy is: one way to differ at one place, the thing that is counted and judged."""
 
+import re
 from typing import Final, NamedTuple
+
+from microstax.diff.wire import Packed, items, text
 
 STATUS: Final = "status"
 SHAPE: Final = "shape"
@@ -9,6 +12,8 @@ HEADER: Final = "header"
 GRPC: Final = "grpc"
 _OPPOSITE: Final = {"missing": "extra", "extra": "missing"}
 _NESTING: Final = "nesting"
+_FAMILIES: Final = frozenset({STATUS, SHAPE, VALUE, HEADER})
+_CODES: Final = re.compile(r"-?[0-9]{1,19}>-?[0-9]{1,19}")
 
 
 class Discrepancy(NamedTuple):
@@ -22,6 +27,14 @@ class Discrepancy(NamedTuple):
     kind: str
     place: str
     detail: str = ""
+
+
+def unpacked(packed: Packed) -> Discrepancy:
+    """Return a discrepancy that was packed as a list; raises ValueError for what cannot be one."""
+    found = Discrepancy(*map(text, items(packed, 4)))
+    if found.family not in _FAMILIES or (found.family == STATUS and not _CODES.fullmatch(found.detail)):
+        raise ValueError("expected a discrepancy")
+    return found
 
 
 def plain(discrepancy: Discrepancy) -> Discrepancy:

@@ -7,14 +7,14 @@ from typing import Final
 from microstax.diff.counting import Counting, MayShow
 from microstax.diff.crowds import RARE, Crowds
 from microstax.diff.deviations import Deviations, Found
-from microstax.diff.discrepancy import Discrepancy, plain
+from microstax.diff.discrepancy import Discrepancy, plain, unpacked
 from microstax.diff.distinct import Distinct
 from microstax.diff.hashes import hash64
 from microstax.diff.latency import Latencies
 from microstax.diff.samples import DESCRIBED_PAIRS, ENDPOINT_PAIRS, REQUESTS, Requests, Sample
 from microstax.diff.signatures import FORMAT
 from microstax.diff.tally import Tally
-from microstax.diff.wire import Packed, count, items, text
+from microstax.diff.wire import Packed, count, items
 from microstax.model.ignore import SIGNATURE_KINDS
 
 CONTEXTS: Final = 512
@@ -180,7 +180,7 @@ class EndpointAggregate:
         made.contexts = Distinct.unpack(contexts, CONTEXTS)
         for entry in items(tallies):
             discrepancy, tally = items(entry, 2)
-            made._tally(Discrepancy(*map(text, items(discrepancy, 4)))).merge(Tally.unpack(tally))
+            made._tally(unpacked(discrepancy)).merge(Tally.unpack(tally))
         made.latencies = Latencies.unpack(latencies)
         made.sample = Sample.unpack(sample, ENDPOINT_PAIRS)
         made.requests = Requests.unpack(requests)

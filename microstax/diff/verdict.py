@@ -20,6 +20,8 @@ from microstax.diff.smallness import Smallness, least_factor
 
 __all__ = ["Counts", "Judgement", "Policy", "clean_high", "clean_needs", "judge"]
 
+_LEAST_CHANCE: Final = 1e-9
+"""Rates are not known better, and a chance of 0 or 1 would make one sighting a proof."""
 _BELIEVED: Final = 3
 """Sightings of a shape or a status that nothing measured the noise of."""
 
@@ -73,7 +75,7 @@ def _sightings(counts: Counts) -> Sightings:
         c=c,
         alone=max(counts.alone, 0),
         control=c + max(counts.both, 0),
-        alone_chance=1 - counts.triples / counts.pairs,
+        alone_chance=min(max(1 - counts.triples / counts.pairs, _LEAST_CHANCE), 1 - _LEAST_CHANCE),
         two_sided=counts.two_sided,
     )
 

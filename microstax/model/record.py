@@ -32,6 +32,7 @@ VERSION: Final = 1
 MAX_RECORD_BYTES: Final = 128 * 1024 * 1024
 _OPTIONS: Final = {"raw": False, "strict_map_key": True}
 _HEADER_PARTS: Final = 2
+_STATUSES: Final = range(100, 600)  # what a tap's reader lets through (microstax.capture.trace_reader)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +176,12 @@ class _Fields:
     def has(self, key: str) -> bool:
         return self._map.get(key) is not None
 
+    def status(self, key: str) -> int:
+        status: int = self.get(key, int)
+        if status not in _STATUSES:
+            raise self._wrong(key, "an HTTP status")
+        return status
+
     def headers(self, key: str) -> Headers:
         pairs = self.get(key, list)
         if not all(
@@ -262,7 +269,7 @@ def _read_request(fields: _Fields) -> Request:
 
 def _read_response(fields: _Fields) -> Response:
     return Response(
-        status=fields.get("status", int),
+        status=fields.status("status"),
         headers=fields.headers("headers"),
         body=fields.get("body", bytes),
         truncated=fields.get("truncated", bool),

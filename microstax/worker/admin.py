@@ -29,8 +29,8 @@ async def get(address: str, path: str) -> bytes:
             aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
             session.get(f"http://{host}{path}") as response,
         ):
-            body = await response.content.read(MAX_ANSWER_BYTES + 1)
-            while len(body) <= MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES)):
+            body = bytearray()
+            while len(body) <= MAX_ANSWER_BYTES and (more := await response.content.readany()):
                 body += more
     except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
         raise AdminError(f"The admin interface at {address} does not answer: {error}") from error
@@ -38,7 +38,7 @@ async def get(address: str, path: str) -> bytes:
         raise AdminError(f"The admin interface at {address} answers more than {MAX_ANSWER_BYTES >> 20} MiB.")
     if response.status != _OK:
         raise AdminError(f"The admin interface at {address} answered {path.partition('?')[0]} with {response.status}.")
-    return body
+    return bytes(body)
 
 
 def epoch_of(address: str) -> str:

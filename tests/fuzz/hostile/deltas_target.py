@@ -20,6 +20,7 @@ from microstax.offline import Recount
 from microstax.store.memory import MemoryStore
 
 _DELTA: Final = GetMessageClass(_POOL.FindMessageTypeByName(f"{methods.PACKAGE}.Delta"))
+_REPORT_EVERY: Final = 8
 _STATE: Final = a_state()
 _LOOP: Final = asyncio.new_event_loop()
 atexit.register(_LOOP.close)
@@ -28,7 +29,7 @@ atexit.register(_LOOP.close)
 def check(data: bytes) -> None:
     """Submit deltas; each is taken or refused, and the report that follows can be made."""
     choices = Choices(data)
-    _LOOP.run_until_complete(_submit([_delta(choices) for _ in range(choices.number(1, 3))]))
+    _LOOP.run_until_complete(_submit([_delta(choices) for _ in range(choices.number(1, 2))]))
 
 
 async def _submit(sent: list[bytes]) -> None:
@@ -44,7 +45,7 @@ async def _submit(sent: list[bytes]) -> None:
             error.message.encode()
     results = await store.results("branch", 1)
     assert all(count >= 0 for count in results.counts.values()), "a count below 0"
-    if results.aggregates:
+    if results.aggregates and sum(map(len, sent)) % _REPORT_EVERY == 0:
         found = {service: ServiceAggregate.from_bytes(body) for service, body in results.aggregates.items()}
         build_report(
             ReportInput(
@@ -74,7 +75,7 @@ def _delta(choices: Choices) -> bytes:
 def seeds() -> Iterator[bytes]:
     """Give decisions."""
     for step in (1, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37):
-        yield bytes(number * step % 256 for number in range(300))
+        yield bytes(number * step % 256 for number in range(250))
 
 
-TARGET: Final = Target(check=check, seeds=seeds, tokens=(b"branch", b"catalog"), longest=384)
+TARGET: Final = Target(check=check, seeds=seeds, tokens=(b"branch", b"catalog"), longest=256)

@@ -20,7 +20,7 @@ _LITERALS: Final = (
     b"[]", b"{}", b'"redacted:00"', b"2305843009213693951", b'"%40@"',
 )  # fmt: skip
 _NAMES: Final = (b'"id"', b'"a"', b'"b"', b'"name"', b'"x y"', b'"\\ud800"', b'"17"', b'"\\u0061"', b'""', b'"$.*"')
-_DEEPEST: Final = 8
+_DEEPEST: Final = 6
 _COUNT_EVERY: Final = 8
 """To count takes longer than to compare."""
 
@@ -39,10 +39,10 @@ def check(data: bytes) -> None:
     baseline, branch = an_exchange(response=left), an_exchange(Side.BRANCH, response=right)
     assert compare(baseline, baseline) == (), "a body differs from itself"
     found = compare(baseline, branch)
-    again = compare(branch, baseline)
-    assert bool(found) is bool(again), "it depends on the side whether anything differs"
     for difference in found:
         _check_sayable(difference)
+    if len(data) % _COUNT_EVERY == 1:
+        assert bool(found) is bool(compare(branch, baseline)), "it depends on the side whether anything differs"
     if len(data) % _COUNT_EVERY == 0:
         aggregate = ServiceAggregate.empty()
         aggregate.add(a_triple(left, right, left))
@@ -64,7 +64,7 @@ def _document(choices: Choices, depth: int) -> bytes:
         return blank + choices.pick(_LITERALS)
     if kind == 2:
         return b"[" * (size := choices.pick((1, 2, 60, 300))) + b"1" + b"]" * size
-    count = choices.number(0, 5)
+    count = choices.number(0, 4)
     if kind == 3:
         return b"[" + b",".join(_document(choices, depth + 1) for _ in range(count)) + b"]"
     members = (choices.pick(_NAMES) + blank + b":" + _document(choices, depth + 1) for _ in range(count))
@@ -99,4 +99,4 @@ def _pair(base: bytes, other: bytes) -> bytes:
     return b"\0" + len(base).to_bytes(2, "little") + base + other
 
 
-TARGET: Final = Target(check=check, seeds=seeds, tokens=(*_LITERALS, *_NAMES), longest=512)
+TARGET: Final = Target(check=check, seeds=seeds, tokens=(*_LITERALS, *_NAMES), longest=384)

@@ -94,7 +94,7 @@ def seeds() -> Iterator[bytes]:
     yield b"\0" + whole
     yield b"\0" + whole[:-9]
     yield b"\0" + _RECORDS[0]
-    yield b"\0" + b"\x91" * 1100
+    yield b"\0" + b"\x91" * 600
     yield b"\0\xdd\xff\xff\xff\xff"
     for step in (1, 3, 7, 11, 13, 17):
         yield b"\1" + bytes(number * step % 256 for number in range(80))

@@ -138,4 +138,4 @@ def seeds() -> Iterator[bytes]:
     yield b"\1" + bytes(255 - byte for byte in range(256)) * 2
 
 
-TARGET: Final = Target(check=check, seeds=seeds, tokens=(*_NAMES, *_VALUES), longest=1024)
+TARGET: Final = Target(check=check, seeds=seeds, tokens=(*_NAMES, *_VALUES), longest=512)

@@ -132,7 +132,8 @@ def seeds() -> Iterator[bytes]:
     yield b"\0\0" + wire.DeltaDiscoveryRequest(node=node, type_url=CLUSTER).SerializeToString()
     yield b"\1\0" + wire.DiscoveryRequest(node=node, type_url=LISTENER, resource_names=["a"]).SerializeToString()
     for step in (1, 3, 5, 7, 11, 13, 17, 19):
-        yield bytes([step % 2, 1]) + bytes(number * step % 256 for number in range(400))
+        yield bytes([step % 2, 1]) + bytes(number * step % 256 for number in range(250))
 
 
-TARGET: Final = Target(check=check, seeds=seeds, tokens=tuple(name.encode() for name in (*_TYPES, *_NAMES) if name))
+_TOKENS: Final = tuple(name.encode() for name in (*_TYPES, *_NAMES) if name)
+TARGET: Final = Target(check=check, seeds=seeds, tokens=_TOKENS, longest=256)

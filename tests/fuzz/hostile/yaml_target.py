@@ -131,4 +131,4 @@ def seeds() -> Iterator[bytes]:
     yield from (bytes([1, number]) + bytes(range(number, 60 + number)) for number in range(4))
 
 
-TARGET: Final = Target(check=check, seeds=seeds, tokens=_BITS, longest=1024)
+TARGET: Final = Target(check=check, seeds=seeds, tokens=_BITS, longest=768)
