@@ -1,7 +1,6 @@
 """One Envoy as a worker sees it: the tap's traces become results, its statistics become counters."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -20,14 +19,16 @@ from microstax.capture import (
     TapPoller,
 )
 from microstax.envoy import tap_request
+from microstax.envoy.memory import MEMORY_PATH, read_memory
 from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
+from microstax.envoy.stats_text import parse_stats
 from microstax.errors import UsageError
 from microstax.generated.management.microstax.management.v1 import Target
 from microstax.model.exchange import Side
 from microstax.worker.admin import AdminError, epoch_of, get
 from microstax.worker.ledger import Ledger
 from microstax.worker.notices import Notices
-from microstax.worker.poll_size import traces_per_poll
+from microstax.worker.poll_size import TraceSizes, traces_per_poll
 from microstax.worker.reading import Growth, read_so_far
 from microstax.worker.rechecker import Rechecker
 from microstax.worker.sites import Place, expected, max_body, sites
@@ -35,6 +36,8 @@ from microstax.worker.sites import Place, expected, max_body, sites
 POLL_MS: Final = 500
 TICK_S: Final = 0.25
 COUNT_S: Final = 1.0
+TELL_S: Final = 2.0
+"""How long an Envoy may be out of sight before that is told: it may be about to start."""
 BRIDGE: Final = "bridge"
 
 
@@ -46,6 +49,7 @@ class Node:
     ledger: Ledger
     notices: Notices
     inbox: Inbox = field(default_factory=Inbox)
+    memory_bytes: int = 0
     collector: Collector = field(init=False)
     rechecker: Rechecker = field(init=False)
     _poller: TapPoller = field(init=False)
@@ -54,6 +58,9 @@ class Node:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _unattached: int = 0
+    _sizes: TraceSizes = field(default_factory=TraceSizes)
+    _problem: str = ""
+    _problem_s: float = 0.0
     _reported_drops: int = 0
     _reported_undecodable: int = 0
 
@@ -119,6 +126,13 @@ class Node:
         return self._wanted.is_set() and not self._stopping.is_set() and self._poller.answers > self._unattached
 
     @property
+    def problem(self) -> str:
+        """A sentence that says why the Envoy has not been looked at for a while; empty where it is."""
+        if self.is_attached or not self._wanted.is_set() or time.monotonic() - self._problem_s < TELL_S:
+            return ""
+        return self._problem
+
+    @property
     def pending(self) -> dict[Place, int]:
         """How many requests wait for their other half, by (overlay, service)."""
         pending = self.rechecker.pending
@@ -138,7 +152,7 @@ class Node:
             if self._stopping.is_set():
                 return
             self._poller = self._new_poller(self._poller.answers)
-            self._unattached = self._poller.answers
+            self._unattached, self._problem = self._poller.answers, ""
             await self._poller.run()
 
     def _new_poller(self, answers: int = 0) -> TapPoller:
@@ -153,7 +167,7 @@ class Node:
 
     def _request(self) -> bytes:
         collector = self.collector
-        mean = collector.trace_bytes / collector.traces if collector.traces else None
+        mean = self._sizes.note(traces=collector.traces, size=collector.trace_bytes)
         body = max_body(self.target)
         return tap_request(traces_per_poll(max_body=body, mean_bytes=mean), POLL_MS, body)
 
@@ -162,7 +176,10 @@ class Node:
         self.notices.resolved(f"poll {self.target.node_id}", f"{self.target.node_id}: its traces arrive again")
 
     def _on_failure(self, failed: PollFailed) -> None:
+        if self._poller.answers > self._unattached or not self._problem:
+            self._problem_s = time.monotonic()
         self._unattached = self._poller.answers
+        self._problem = f"{self.target.node_id} cannot be looked at: {failed}."
         self.notices.problem(f"poll {self.target.node_id}", f"{self.target.node_id}: {failed}", kind=failed.problem)
 
     async def _read(self) -> None:
@@ -216,13 +233,14 @@ class Node:
         """Read the counters once; raises AdminError."""
         address = self.target.admin_address
         epoch, at_ms = epoch_of(address), time.time_ns() // 1_000_000
-        stats = json.loads(await get(address, STATS_PATH))
-        values = {entry["name"]: entry["value"] for entry in stats["stats"] if isinstance(entry.get("value"), int)}
+        values = _stats(address, await get(address, STATS_PATH))
         traces = self._traces.since(read_so_far(self.collector))
         self.ledger.count(self.target.node_id, epoch=epoch, counters=values, at_ms=at_ms, traces=traces)
-        for key, mirror in read_counters(stats).mirrors.items():
+        counted = read_counters({"stats": [{"name": name, "value": value} for name, value in values.items()]})
+        for key, mirror in counted.mirrors.items():
             if key.side is Side.BRANCH:
                 self._note_drops(key, mirror.dropped)
+        self.memory_bytes = read_memory(await get(address, MEMORY_PATH))
 
     def _note_drops(self, key: MirrorKey, dropped: int) -> None:
         before = self._dropped.get(key)
@@ -237,6 +255,13 @@ class Node:
         except UsageError as error:
             self.notices.problem(f"redaction {self.target.node_id}", f"{self.target.node_id}: {error.message}")
             return None
+
+
+def _stats(address: str, answer: bytes) -> dict[str, int]:
+    try:
+        return parse_stats(answer)
+    except ValueError as error:
+        raise AdminError(f"The admin interface at {address} answered with no statistics: {error}") from error
 
 
 def _monotonic_us() -> int:
