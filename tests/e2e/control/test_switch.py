@@ -105,9 +105,7 @@ def test_a_restart_in_between_leaves_the_end_with_envoy(shop: Any, load: Any) ->
     """The control plane that comes back sends nothing anew; killed again, Envoy still knows when it is over."""
     machine, port, _, branch = shop
     with load(port) as users:
-        machine.stream(
-            methods.SET_SHADOW, overlay="branch", enable=True, control="none", max_rps=10_000, ttl_ms=40_000
-        )
+        machine.stream(methods.SET_SHADOW, overlay="branch", enable=True, control="none", max_rps=10_000, ttl_ms=40_000)
         end_ms = expires_ms(machine)
         updates = machine.envoy_stats("tee~prod", r"runtime.*load_success")
         os.kill(machine.status().pid, signal.SIGKILL)
