@@ -113,11 +113,10 @@ class Ledger:
         counters: Mapping[str, int],
         at_ms: int = 0,
         traces: Mapping[str, int] | None = None,
-        memory_bytes: int = 0,
     ) -> None:
         """Keep the newest reading of an Envoy's counters, made at `at_ms`, for the next delta.
 
-        `traces` is what came of its tap since the last reading, `memory_bytes` what it takes itself.
+        `traces` is what came of its tap since the last reading.
         """
         before = self._counters.get(node_id)
         since = Counter(before.traces if before is not None else {})
@@ -128,7 +127,6 @@ class Ledger:
             counters=dict(counters),
             at_ms=at_ms,
             traces=dict(since),
-            memory_bytes=memory_bytes,
         )
         self._ages.setdefault(node_id, Ages()).read(at_ms)
 
