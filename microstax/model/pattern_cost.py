@@ -164,8 +164,12 @@ def _ways(pieces: list[_Piece]) -> list[tuple[_Piece, ...]]:
     for at, piece in enumerate(pieces):
         if not piece.is_open:
             continue
-        together.append(piece)
         following = pieces[at + 1] if at + 1 < len(pieces) else None
+        if following is None and together:
+            # Nothing comes after it that could fail, so nobody comes back to try another end.
+            ways.append(tuple(together))
+            together = []
+        together.append(piece)
         if following is not None and following.least > 0 and _are_disjoint(piece, following):
             ways.append(tuple(together))
             together = []

@@ -80,9 +80,22 @@ def test_a_text_that_would_take_long_is_known(pattern: str, text: str) -> None:
     assert cost_of(pattern).exceeds(text, STEPS)
 
 
+def test_what_follows_the_last_repetition_is_nothing_that_can_fail() -> None:
+    cost = cost_of(r".+secret.+")
+    assert not cost.exceeds("x" * 3_000, STEPS)
+    assert not cost.exceeds("secret" * 500, STEPS)
+    assert cost.exceeds("x" * 4_000, STEPS)
+
+
 def test_a_bound_is_a_bound() -> None:
     """What is let through is fast, for texts that lie just below the limit."""
-    for pattern, unit in ((r"[\w.]+@[\w.]+", "a"), (r"\w+\s*=\s*\w+;", "a "), (r"(?:\.\w+)+!", ".a"), (r".*x.*y", "x")):
+    for pattern, unit in (
+        (r"[\w.]+@[\w.]+", "a"),
+        (r"\w+\s*=\s*\w+;", "a "),
+        (r"(?:\.\w+)+!", ".a"),
+        (r".*x.*y", "x"),
+        (r".+x.+", "xy"),
+    ):
         cost, length = cost_of(pattern), 65_536
         while cost.exceeds(unit * length, STEPS):
             length = length * 3 // 4
