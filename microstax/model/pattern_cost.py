@@ -29,6 +29,8 @@ _CATEGORIES: Final = {
     _CODES.CATEGORY_WORD: r"\w",
     _CODES.CATEGORY_NOT_WORD: r"\W",
 }
+_SOON: Final = 8
+"""So many characters at least, and a repetition that finds fewer has not cost much."""
 _ANY: Final = r"[\s\S]"
 _REPEATS: Final = frozenset({_CODES.MAX_REPEAT, _CODES.MIN_REPEAT, _CODES.POSSESSIVE_REPEAT})
 _SINGLE: Final = frozenset({_CODES.LITERAL, _CODES.NOT_LITERAL, _CODES.ANY, _CODES.IN})
@@ -165,7 +167,7 @@ def _ways(pieces: list[_Piece]) -> list[tuple[_Piece, ...]]:
         if not piece.is_open:
             continue
         following = pieces[at + 1] if at + 1 < len(pieces) else None
-        if following is None and together:
+        if following is None and together and piece.least <= _SOON:
             # Nothing comes after it that could fail, so nobody comes back to try another end.
             ways.append(tuple(together))
             together = []

@@ -85,6 +85,7 @@ def test_what_follows_the_last_repetition_is_nothing_that_can_fail() -> None:
     assert not cost.exceeds("x" * 3_000, STEPS)
     assert not cost.exceeds("secret" * 500, STEPS)
     assert cost.exceeds("x" * 4_000, STEPS)
+    assert cost_of(r"a.*b{1000,}").exceeds("a" + "ab" * 2_000 + "b" * 999, STEPS)
 
 
 def test_a_bound_is_a_bound() -> None:
