@@ -44,6 +44,8 @@ MAX_BODY: Final = 1024 * 1024
 COPY_BUFFER: Final = 2 * MAX_BODY
 """Bytes that each hop of a copy can hold: above MAX_BODY, so that a branch that never reads holds back no client."""
 
+_LEAST_BUFFER: Final = 256 * 1024
+
 MAX_COPIES: Final = 256
 """Copies of one mirror that may be under way; more are dropped and counted, so that a hung branch is harmless."""
 
@@ -52,9 +54,11 @@ MAX_HEADERS: Final = 1000
 _OPTIONS: Final = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CONNECT_TIMEOUT: Final = timedelta(seconds=60)
 _BRANCH_CONNECT_TIMEOUT: Final = timedelta(seconds=5)
-_IDLE: Final = timedelta(
-    seconds=4
-)  # application servers close idle connections after 5 s or more; be first (a reset is a 503)
+_IDLE: Final = timedelta(milliseconds=1500)
+"""Application servers close idle connections after two seconds or more. Be first: a request that meets their end is
+lost, and answered with 503."""
+ANSWER_HEADERS_KB: Final = 1024
+"""What an answer's headers may have: Envoy's own limit of 60 KiB would turn an answer that clients take into a 502."""
 _UPSTREAM_CODEC: Final = HttpFilter(name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec()))
 
 
@@ -71,7 +75,11 @@ def _limits(*, connections: int, requests: int, pending: int) -> CircuitBreakers
 def _options(protocol: str | None, filters: Sequence[HttpFilter]) -> HttpProtocolOptions:
     """Speak `protocol` (H1 or H2), or (None) the one that the client speaks."""
     options = HttpProtocolOptions(
-        common_http_protocol_options=CommonOptions(idle_timeout=_IDLE, max_headers_count=MAX_HEADERS),
+        common_http_protocol_options=CommonOptions(
+            idle_timeout=_IDLE,
+            max_headers_count=MAX_HEADERS,
+            max_response_headers_kb=ANSWER_HEADERS_KB if protocol is None else None,
+        ),
         http_filters=[*filters, _UPSTREAM_CODEC],
     )
     if protocol is None:
@@ -146,16 +154,19 @@ def baseline(name: str, address: Address) -> tuple[BuiltResource, ...]:
 
 @lru_cache(maxsize=4096)
 def branch(
-    name: str, address: Address, *, protocol: str, strip_headers: tuple[str, ...] = ()
+    name: str, address: Address, *, protocol: str, strip_headers: tuple[str, ...] = (), max_body: int = MAX_BODY
 ) -> tuple[BuiltResource, ...]:
     """Build the cluster of a mirror's destination for copies of one protocol, at most MAX_COPIES at a time.
+
+    A connection holds any body that a copy may have (`max_body` bytes), and not much more: it holds as much of the
+    branch's answers, which may be large and come faster than they can be passed on.
 
     HTTP/1.1 has one request a connection, and as many may wait for one; HTTP/2 has them all on a connection a thread.
     """
     cluster = Cluster(
         name=name,
         connect_timeout=_BRANCH_CONNECT_TIMEOUT,
-        per_connection_buffer_limit_bytes=COPY_BUFFER,
+        per_connection_buffer_limit_bytes=max(2 * max_body, _LEAST_BUFFER),
         circuit_breakers=_limits(connections=MAX_COPIES // 2, requests=MAX_COPIES, pending=MAX_COPIES // 2),
         typed_extension_protocol_options={
             _OPTIONS: packed(_options(protocol, [_strip(restore_forwarded_for=True, lacking=strip_headers)])),

@@ -73,4 +73,10 @@ def _clusters(service: TeeService) -> Iterator[BuiltResource]:
         yield cluster.copies(service.name, mirror.side, mirror.overlay)
         for protocol in (names.H1, names.H2):
             name = names.branch_cluster(service.name, mirror.side, mirror.overlay, protocol=protocol)
-            yield from cluster.branch(name, mirror.address, protocol=protocol, strip_headers=mirror.strip_headers)
+            yield from cluster.branch(
+                name,
+                mirror.address,
+                protocol=protocol,
+                strip_headers=mirror.strip_headers,
+                max_body=mirror.max_body_bytes,
+            )
