@@ -35,9 +35,9 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
         "--only", default="", metavar="WORDS", help="rows of these names (commas; * stands for anything)"
     )
     parser.add_argument("--short", action="store_true", help="the most telling rows only")
-    parser.add_argument("--slices", type=int, default=4, metavar="N", help="pairs of slices a row (default 4)")
+    parser.add_argument("--slices", type=int, default=3, metavar="N", help="pairs of slices a row (default 3)")
     parser.add_argument("--slice", type=float, default=1.0, metavar="S", help="seconds of a slice (default 1)")
-    parser.add_argument("--everything", type=float, default=4.0, metavar="S", help="seconds of all kinds (default 4)")
+    parser.add_argument("--everything", type=float, default=3.0, metavar="S", help="seconds of all kinds (default 3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there as well")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown at the end")
     parser.add_argument("--list", action="store_true", help="print the rows' names and end")

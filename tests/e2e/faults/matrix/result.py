@@ -27,8 +27,8 @@ class Slice:
 class Result:
     """The figures of one row. `lost` requests failed that were expected to, where the tee itself was ended.
 
-    `memory_mib` is the tee's growth from before the fault to after it, `peak_mib` that during it. `wrong` says what
-    does not hold, a sentence each.
+    `memory_mib` is how much more the tee holds after the fault than before it, `peak_mib` how much more was resident
+    meanwhile. `wrong` says what does not hold, a sentence each.
     """
 
     name: str

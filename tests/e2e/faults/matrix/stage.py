@@ -234,6 +234,12 @@ class Stage:
             found = json.loads(await response.read())["stats"]
         return {one["name"]: one["value"] for one in found if "value" in one}
 
+    async def held_mib(self) -> float:
+        """Return what the tee has in memory without what its allocator has free and keeps for the next burst."""
+        async with self.admin("GET", "/memory") as response:
+            free = int(json.loads(await response.read())["pageheap_free"])
+        return resident_mib(await self.tee_pid()) - free / _MIB
+
     async def mirroring(self, *, on: bool) -> None:
         """Switch mirroring in the tee itself, above what the control plane says: works whoever is dead."""
         value = "" if on else "0"
