@@ -11,7 +11,7 @@ from hostile.api_target import _AGGREGATE, _POOL, _WORDS
 from hostile.choices import Choices
 from hostile.messages import fill, spoil
 from hostile.target import Target
-from hostile.world import a_state
+from hostile.world import CHANGES, a_state
 from microstax.api import methods
 from microstax.control import comparing, deltas, server
 from microstax.diff import ReportInput, ServiceAggregate, build_report
@@ -35,6 +35,7 @@ def check(data: bytes) -> None:
 async def _submit(sent: list[bytes]) -> None:
     store, merger = MemoryStore(), comparing.Merger()
     await store.open()
+    await store.commit(*CHANGES)
     for data in sent:
         try:
             delta = server._parse(methods.SUBMIT_DELTA, data, _DELTA)
@@ -63,11 +64,15 @@ def _delta(choices: Choices) -> bytes:
     fill(message, choices, _WORDS)
     if not choices.chance(8):
         message.worker_id, message.sequence = "worker", choices.number(1, 3)
+    if not message.services and not choices.chance(4):
+        message.services.add(paired=choices.number(0, 3))
     for service in message.services:
         if not choices.chance(4):
             service.overlay, service.service, service.generation = "branch", "catalog", 1
         if not choices.chance(4):
             service.aggregate = _AGGREGATE
+        if not choices.chance(4):
+            del service.examples[:], service.kept[:]
     data: bytes = message.SerializeToString()
     return spoil(data, choices) if choices.chance(8) else data
 
