@@ -104,6 +104,7 @@ def _requests(witnesses: _Witnesses, tee: stats.TeeCounters) -> Iterator[Counted
     yield f"{crosschecks.ENTERED} {service}", tee.entered, witnesses.that_are_steady(crosschecks.ENTERED)
     missed = (*witnesses.all(crosschecks.UNREACHED), *witnesses.that_are_steady(crosschecks.MISSED))
     yield f"{crosschecks.UNREACHED} {service}", tee.unreached, missed
+    yield f"{crosschecks.GIVEN_UP} {service}", tee.given_up, witnesses.that_are_steady(crosschecks.GIVEN_UP)
     for overlays, value in tee.routed.items():
         tallies = [
             _tally(shadow, service, crosschecks.ROUTED if shadow.overlay in overlays else others)

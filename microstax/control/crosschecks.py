@@ -28,7 +28,9 @@ UNREACHED: Final = "envoy:unreached"
 ENTERED: Final = "steady:entered"
 LEFT: Final = "steady:left"
 MISSED: Final = "steady:unreached"
-"""What entered the tee and what left it by any route, while the shadow was in force without a break."""
+GIVEN_UP: Final = "steady:given_up"
+"""What entered the tee, what left it by any route, and what may not have (the baseline was away, the client hung up),
+while the shadow was in force without a break."""
 TAPPED: Final = "traces:tapped"
 READ: Final = "traces:read"
 RESTARTS: Final = "envoy:restarts"
@@ -40,6 +42,7 @@ SWITCHED_OFF: Final = "the shadow was switched off, and what Envoy had counted s
 """Why Envoy may have forgotten what it had counted: its counters go with what they are about."""
 _NOT_CAPTURED: Final = "of what is not compared, not all was captured"
 _BASELINE: Final = "the baseline took no connection"
+_HUNG_UP: Final = "clients hung up before Envoy had a route for them"
 _CONNECTIONS: Final = "Envoy counts an HTTP/2 connection that ends once, however many copies it carried"
 _LARGE: Final = 10
 _LARGE_SHARE: Final = 0.01
@@ -154,8 +157,8 @@ def _routes(now: Counts, then: Counts) -> _Reading:
         envoy_then=then.get(ENTERED, 0),
         counted=now.get(LEFT, 0),
         counted_then=then.get(LEFT, 0),
-        may_miss=now.get(MISSED, 0),
-        miss_because=_BASELINE,
+        may_miss=now.get(MISSED, 0) + now.get(GIVEN_UP, 0),
+        miss_because=_BASELINE if now.get(MISSED, 0) else _HUNG_UP,
     )
 
 

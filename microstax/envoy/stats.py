@@ -22,7 +22,7 @@ _FILTER: Final = (
     r"|cluster\.branch/.*\.(upstream_rq_(pending_overflow|active_overflow|timeout|rx_reset)|upstream_rq_pending_failure_eject"
     r"|upstream_cx_destroy_with_active_rq)"
     r"|cluster\.baseline/.*\.upstream_rq_pending_failure_eject"
-    r"|http\.tee/.*\.(downstream_rq_total|tap\.rq_tapped)"
+    r"|http\.tee/.*\.(downstream_rq_total|downstream_rq_rx_reset|tap\.rq_tapped)"
     r"|http\.copies/.*\.tap\.rq_tapped"
     r"|vhost\.tee/.*\.route\.(mirrored|skipped)/.*\.upstream_rq_total" + BRIDGE_FILTER + r")$"
 )
@@ -33,6 +33,7 @@ _COPY: Final = re.compile(r"cluster\.copy/([^/]+)/(branch|control)/([^/.]+)\.(\w
 _BRANCH: Final = re.compile(r"cluster\.branch/([^/]+)/(branch|control)/([^/]+)/(?P<protocol>h[12])\.(\w+)")
 _ROUTED: Final = re.compile(r"vhost\.tee/([^/.]+)\.route\.mirrored/([^/.]*)\.upstream_rq_total")
 _ENTERED: Final = re.compile(r"http\.tee/([^/.]+)\.downstream_rq_total")
+_GIVEN_UP: Final = re.compile(r"http\.tee/([^/.]+)\.downstream_rq_rx_reset")
 _UNREACHED: Final = re.compile(r"cluster\.baseline/([^/.]+)\.upstream_rq_pending_failure_eject")
 _TAPPED: Final = re.compile(r"http\.(?:tee|copies)/([^/.]+)\.tap\.rq_tapped")
 _SKIPPED: Final = re.compile(
@@ -80,13 +81,15 @@ class TeeCounters:
     """A service's requests as its tee counted them.
 
     `entered` came in, also while nothing is mirrored. `routed` were to be copied, by the overlays that they were to be
-    copied into (all of them, sorted). Of `unreached` the baseline took no connection: no route counts these. `tapped`
-    traces were made, of the baseline and of all copies.
+    copied into (all of them, sorted). Of `unreached` the baseline took no connection: no route counts these, nor
+    those of the `given_up` by their clients that had no route yet. `tapped` traces were made, of the baseline and of
+    all copies.
     """
 
     entered: int = 0
     routed: Mapping[tuple[str, ...], int] = field(default_factory=lambda: _NONE_ROUTED)
     unreached: int = 0
+    given_up: int = 0
     tapped: int = 0
 
 
@@ -174,7 +177,12 @@ def _tees(values: Mapping[str, int]) -> Mapping[str, TeeCounters]:
     for name, value in values.items():
         if match := _ROUTED.fullmatch(name):
             routed.setdefault(match[1], {})[tuple(match[2].split("+"))] = value
-        for pattern, meaning in ((_ENTERED, "entered"), (_UNREACHED, "unreached"), (_TAPPED, "tapped")):
+        for pattern, meaning in (
+            (_ENTERED, "entered"),
+            (_GIVEN_UP, "given_up"),
+            (_UNREACHED, "unreached"),
+            (_TAPPED, "tapped"),
+        ):
             if match := pattern.fullmatch(name):
                 totals.setdefault(match[1], Counter())[meaning] += value
     return MappingProxyType(

@@ -92,6 +92,12 @@ def test_requests_that_the_baseline_did_not_take() -> None:
     assert of({**now, checks.MISSED: 19})["requests"]["unexplained"] == 1
 
 
+def test_requests_that_their_clients_gave_up_before_they_had_a_route() -> None:
+    found = of({checks.ENTERED: 60, checks.LEFT: 40, checks.GIVEN_UP: 19})["requests"]
+    assert (found["difference"], found["explained"], found["unexplained"]) == (20, 19, 1)
+    assert "hung up" in found["because"]
+
+
 def test_an_http2_connection_that_ends_counts_once() -> None:
     found = of({MIRRORED: 40, ERROR: 40, checks.H2_ENDED: 1})["failures"]
     assert (found["difference"], found["explained"], found["unexplained"]) == (-39, 39, 0)
@@ -116,7 +122,17 @@ def test_only_much_is_a_problem() -> None:
 
 
 NAMES = [
-    *(checks.ENTERED, checks.LEFT, checks.MISSED, checks.ROUTED, checks.UNREACHED, MIRRORED, PAIRED, TIMEOUT),
+    *(
+        checks.ENTERED,
+        checks.LEFT,
+        checks.MISSED,
+        checks.GIVEN_UP,
+        checks.ROUTED,
+        checks.UNREACHED,
+        MIRRORED,
+        PAIRED,
+        TIMEOUT,
+    ),
     *(OVERFLOW, ERROR, GAP, checks.DROPPED, checks.REFUSED, checks.TIMEOUTS, checks.CONNECT_FAILURES),
     *(checks.RESETS, checks.H1_ENDED, checks.H1_TIMEOUTS, checks.H2_ENDED),
 ]

@@ -55,6 +55,7 @@ def test_counters_are_read_by_their_names_and_the_filter_lets_them_pass() -> Non
         "cluster.branch/catalog/branch/next/h2.upstream_cx_destroy_with_active_rq": 2,
         "cluster.baseline/catalog.upstream_rq_pending_failure_eject": 11,
         "http.tee/catalog.downstream_rq_total": 60,
+        "http.tee/catalog.downstream_rq_rx_reset": 4,
         "http.tee/catalog.tap.rq_tapped": 12,
         "http.copies/catalog.tap.rq_tapped": 10,
         "vhost.tee/catalog.route.mirrored/next.upstream_rq_total": 5,
@@ -92,7 +93,7 @@ def test_counters_are_read_by_their_names_and_the_filter_lets_them_pass() -> Non
     assert (dict(skipped.methods), skipped.size, skipped.sampling, skipped.upgrade) == ({"POST": 7}, 8, 9, 1)
     assert skipped.preview == 3
     tee = counters.tees["catalog"]
-    assert (tee.entered, tee.unreached, tee.tapped) == (60, 11, 22)
+    assert (tee.entered, tee.unreached, tee.given_up, tee.tapped) == (60, 11, 4, 22)
     assert dict(tee.routed) == {("next",): 5, ("next", "other"): 7}
     bridge = counters.bridges["pricing"]
     assert (bridge.passed, bridge.overflow, dict(bridge.blocked)) == (20, 1, {"POST": 4})
