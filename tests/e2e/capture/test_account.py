@@ -137,7 +137,8 @@ async def settled(books: Books, copies: int) -> Any:
     """Wait until Envoy counts so many copies and none is on its way; return the account."""
 
     def holds(found: Any) -> bool:
-        return bool(found["envoy"]["copies"] >= copies and "pending" not in found["not_compared"])
+        are_over = "pending" not in found["not_compared"] and not any(one["under_way"] for one in found["cross_checks"])
+        return bool(found["envoy"]["copies"] >= copies and are_over)
 
     return await account_once(books, holds)
 
