@@ -35,7 +35,10 @@ async def probe(spec: ProcessSpec) -> str | None:
 
 def _reason(error: Exception) -> str:
     number = getattr(error, "errno", None)  # asyncio and aiohttp put sentences of their own into strerror
-    return os.strerror(number).lower() if isinstance(number, int) else str(error) or type(error).__name__
+    if isinstance(number, int):
+        # Below zero are the codes of getaddrinfo(3).
+        return os.strerror(number).lower() if number > 0 else "the host's name cannot be resolved"
+    return str(error) or type(error).__name__
 
 
 def describe_check(spec: ProcessSpec) -> str:
