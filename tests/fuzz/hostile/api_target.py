@@ -23,7 +23,7 @@ _METHODS: Final[tuple[Method[Any, Any], ...]] = tuple(
 )
 _POOL: Final = server._descriptors()
 _ANSWERS: Final = 8
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = 5.0
 _UNCHANGING: Final = frozenset(_METHODS) - {table.SUBMIT_DELTA, table.WATCH_TARGETS, table.SHUTDOWN}
 """What changes nothing but the state, which is looked at."""
 

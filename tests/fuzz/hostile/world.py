@@ -134,6 +134,10 @@ class _Server:
         """End."""
 
 
+def _no_check(_: EnvironmentSpec) -> None:
+    """Try no port."""
+
+
 async def _no_xds(*_: Any) -> None:
     """Start no server."""
 
@@ -218,7 +222,7 @@ class World:
             await current.open()
             self._current = current
         try:
-            with mock.patch.object(environments, "check_tee_ports", return_value=None):
+            with mock.patch.object(environments, "check_tee_ports", _no_check):
                 await play(current.methods)
         finally:
             if changing or not current.is_as_it_was:

@@ -236,3 +236,12 @@ def test_drift_is_found_within_a_few_hundred_requests(share: float, noise: float
         asked = [counts(branch_only=b, control_only=c, both=both, pairs=requests, triples=requests)]
         found += judge([*asked, *[counts(both=10)] * 30], Policy())[0].verdict == "different"
     assert found >= 45
+
+
+@pytest.mark.parametrize("triples", [1, 10**18])
+def test_a_share_of_controls_that_no_double_tells_from_none_or_all_is_judged(triples: int) -> None:
+    """Of 10^18 pairs one has a control, or all but one: the chance of a sighting would be 1, or 0."""
+    judgement = judge_one(
+        pairs=10**18 + 1, triples=triples, alone=50, branch_only=1, contexts=9, hottest=((30, 1), (20, 0))
+    )
+    assert judgement.verdict in ("different", "same", "undecided")
