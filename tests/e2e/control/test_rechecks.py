@@ -17,7 +17,7 @@ from microstax.api import methods
 from microstax.model.exchange import Response
 from microstax.model.record import decode_pair
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 TOKEN = "planted-t0ken"
 ANSWERED = "fresh-c00kie"
 STOCK = f"""

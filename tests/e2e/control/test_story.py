@@ -11,7 +11,7 @@ import pytest
 
 from microstax.api import methods
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 UPDATES = r"(cds|lds|rds|runtime).*update_(success|rejected)"
 
 

@@ -12,7 +12,7 @@ import pytest
 from microstax.demo.commands import program
 from microstax.demo.planted import PLANTED
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 GUIDE = """\
 $ microstax env promote production-cluster-01

@@ -13,7 +13,7 @@ import pytest
 from microstax.demo.users import Users
 from microstax.demo.workspace import write_files
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 BASELINE, OVERLAY = "production-cluster-01", "shadow-test"
 

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 from loopback_ports import free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 SECTION = README.partition("## Two servers of your own")[2].partition("\n## ")[0]

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 from loopback_ports import free_port
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 
