@@ -83,7 +83,7 @@ async def run_row(stage: Stage, row: Row, pace: Pace) -> Result:
     wrong += _examples(found["problems"]) if failed or kinds["changed"] else []
     slices = _slices(found["done"], windows)
     now = await _account(stage)
-    mirrored = now.mirrored - account.mirrored if now.since == account.since else now.mirrored
+    mirrored = now.counted - account.counted if now.counted >= account.counted else now.counted
     if not mirrored:
         wrong.append("nothing was mirrored")
     return Result(

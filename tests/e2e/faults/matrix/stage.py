@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 import aiohttp
 
 from matrix.child import Child
+from matrix.kinds import STEADY
 from microstax.api import methods
 from microstax.api.address import management_address, socket_path
 from microstax.api.client import AsyncClient
@@ -202,6 +203,11 @@ class Stage:
                 if shadow.paused or not shadow.enabled or shadow.adjusted:
                     await self.shadow(BRANCH, enable=False)
                     await self.shadow(BRANCH)
+                    await self.users.say(mix=STEADY)
+                    return False
+                if not (await self.report())["coverage"]["mirrored"]:
+                    # Until a counter that began anew was read once, its growth cannot be told from what it had before.
+                    await self.users.say(mix=STEADY)
                     return False
                 return all(one.current_ppm == one.sample_ppm for one in shadow.services)
             return False
@@ -210,6 +216,8 @@ class Stage:
             await eventually(is_ready, "the stage is not ready", within_s=2 * _PATIENCE_S)
         except TimeoutError as error:
             raise TimeoutError(f"{error}: {await self.status()}") from None
+        finally:
+            await self.users.say(mix={}, settle=True)
 
     # -- the tee ------------------------------------------------------------------------------------------------
 
