@@ -113,6 +113,9 @@ def measure(*, minutes: float, rate: float, seed: int, spared: Collection[str] =
         soak = Soak(ours, seconds=minutes * 60, rate=rate, plan=plan)
         summary = soak.run(port)
         coverage = account(ours)
+    except RuntimeError:
+        print(f"The logs of this soak are below {ours.state / 'logs'}.", file=sys.stderr)
+        raise
     finally:
         ours.run("down")
     complaints = soak_stage.complaints(ours.state)
@@ -160,6 +163,9 @@ def _wrong(found: dict[str, Any]) -> Iterator[str]:
         yield f"the account does not add up: {coverage['mirrored']} mirrored, {explained} explained"
     if coverage["not_compared"].get("pending"):
         yield f"{coverage['not_compared']['pending']} copies are still pending"
+    for check in coverage.get("cross_checks", ()):
+        if check["unexplained"]:
+            yield f"{check['what']}: Envoy counted {check['envoy']}, and of that {check['unexplained']} are unexplained"
     if not coverage["paired"]:
         yield "nothing was compared"
 
@@ -193,7 +199,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--spare", action="append", default=[], choices=list(soak_stage.EVERY_S), help="kill it never")
     parser.add_argument("--charts", action="store_true", help="write tests/bench/charts/soak.json and soak.svg")
     chosen = parser.parse_args(arguments)
-    found = measure(minutes=chosen.minutes, rate=chosen.rate, seed=chosen.seed, spared=chosen.spare)
+    try:
+        found = measure(minutes=chosen.minutes, rate=chosen.rate, seed=chosen.seed, spared=chosen.spare)
+    except RuntimeError as error:
+        print(f"soak: {error}", file=sys.stderr)
+        return 1
     if chosen.charts:
         results.keep("soak", found, chart_soak.picture(found))
     print("\n".join(table(found)))
