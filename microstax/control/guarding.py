@@ -54,7 +54,10 @@ class Guarding:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            self.look()
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001  # a mistake of ours in one look must not end all looking
+                _log.exception("looking after the shadows failed; the next look is in %.2f s", LOOK_S)
             await asyncio.sleep(LOOK_S)
 
     def look(self) -> None:

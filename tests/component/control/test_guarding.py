@@ -190,3 +190,18 @@ def store(stage: Any) -> MemoryStore:
     found = stage.store
     assert isinstance(found, MemoryStore)
     return found
+
+
+async def test_one_look_that_fails_does_not_end_the_guard(shadowed: Any) -> None:
+    """A mistake in reading one Envoy's memory, say, leaves the next look in place."""
+    honest, failed = shadowed.runtime.memory, asyncio.Event()
+
+    def fail_once(key: Any) -> int | None:
+        shadowed.runtime.memory = honest
+        failed.set()
+        raise ValueError("what nobody expected")
+
+    shadowed.runtime.memory = fail_once
+    await failed.wait()
+    shadowed.runtime.resident[ENVOY] = 800 * MIB
+    assert "800 MiB" in (await paused(shadowed)).paused
