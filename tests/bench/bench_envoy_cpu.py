@@ -6,9 +6,6 @@ sampling, no stripping, no limits, no header fidelity. Both serve the same load 
 
 import asyncio
 import json
-import os
-import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -17,10 +14,12 @@ from statistics import median
 from typing import Any
 
 import aiohttp
-import capture_lab
 import envoy
 import grpc
+from process_cost import cpu_s
+from programs import load, server
 
+from microstax.demo.workspace import free_ports
 from microstax.envoy import arguments, bootstrap, tap_request
 from microstax.envoy.build import build
 from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
@@ -33,7 +32,7 @@ RATE = 400
 SECONDS = 2
 ROUNDS = 12
 BUDGET = 1.05
-TICKS = os.sysconf("SC_CLK_TCK")
+CONNECTIONS = 50
 KIND = "type.googleapis.com/envoy.extensions"
 OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
@@ -128,12 +127,6 @@ async def running(folder: Path, config: str) -> AsyncIterator[int]:
         raise RuntimeError(f"Envoy ended by itself with {died}: {log.read_text()[-2000:]}")
 
 
-def cpu_s(pid: int) -> float:
-    """Return the seconds of CPU that a process has used (proc(5), fields 14 and 15)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
 async def poll(admin: Path) -> None:
     """Read the tap and throw away what comes."""
     connector = aiohttp.UnixConnector(str(admin))
@@ -157,12 +150,11 @@ async def listening(port: int) -> None:
 
 async def per_request_us(pid: int, port: int) -> float:
     """Return Envoy's CPU per answered request under a fixed load, in microseconds; a busy machine may answer fewer."""
-    before = cpu_s(pid)
-    caller = await capture_lab.run_self("call", str(port), str(RATE), str(SECONDS))
-    answered = int((await caller.communicate())[0])
-    if not answered:
-        raise RuntimeError(f"nothing was answered on port {port}")
-    return (cpu_s(pid) - before) / answered * 1e6
+    before = cpu_s([pid])
+    found = await asyncio.to_thread(load, port, rate=RATE, seconds=SECONDS, connections=CONNECTIONS)
+    if not found["answered"]:
+        raise RuntimeError(f"nothing was answered on port {port}: {found['problems']}")
+    return (cpu_s([pid]) - before) / found["answered"] * 1e6
 
 
 @asynccontextmanager
@@ -200,40 +192,40 @@ async def mirrored(admin: Path) -> int:
 
 async def measure() -> tuple[list[float], list[float]]:
     """Return microseconds per request, one figure a round: ours, and the minimal one's."""
-    sys.path.insert(0, str(capture_lab.HERE.parent / "e2e" / "capture"))
-    from capture_stage import free_port
-
-    folder = Path(tempfile.mkdtemp(prefix="msx-bench-cpu-"))
-    baseline, branch, first, second = (free_port() for _ in range(4))
-    for name in ("ours", "minimal"):
-        (folder / name).mkdir()
-    servers = await capture_lab.run_self("serve", str(baseline), str(branch))
-    try:
-        await servers.stdout.readline()  # type: ignore[union-attr]
+    baseline, branch, first, second = free_ports(4)
+    with tempfile.TemporaryDirectory(prefix="msx-bench-cpu-") as name, server(baseline), server(branch):
+        folder = Path(name)
+        for each in ("ours", "minimal"):
+            (folder / each).mkdir()
         config = minimal(second, baseline, branch, folder / "minimal" / "admin")
         async with (
             ours(folder / "ours", first, baseline, branch) as our_pid,
             running(folder / "minimal", config) as minimal_pid,
         ):
             await asyncio.gather(listening(first), listening(second))
-            polls = [asyncio.ensure_future(poll(folder / name / "admin")) for name in ("ours", "minimal")]
-            found: tuple[list[float], list[float]] = ([], [])
-            for each in range(ROUNDS + 1):
-                figures = (await per_request_us(our_pid, first), await per_request_us(minimal_pid, second))
-                if each:  # the first round warms up
-                    found[0].append(figures[0])
-                    found[1].append(figures[1])
-            for task in polls:
-                task.cancel()
-            await asyncio.gather(*polls, return_exceptions=True)
+            polls = [asyncio.ensure_future(poll(folder / each / "admin")) for each in ("ours", "minimal")]
+            try:
+                found = await _rounds((our_pid, first), (minimal_pid, second))
+            finally:
+                for task in polls:
+                    task.cancel()
+                await asyncio.gather(*polls, return_exceptions=True)
             with suppress(aiohttp.ClientError):  # an Envoy that died says so when its context ends
                 if not await mirrored(folder / "ours" / "admin"):
                     raise RuntimeError("nothing was mirrored")
         return found
-    finally:
-        servers.kill()
-        await servers.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _rounds(ours_: tuple[int, int], minimal_: tuple[int, int]) -> tuple[list[float], list[float]]:
+    """Measure both in turns, the other one first in every second round; the first round warms up."""
+    found: tuple[list[float], list[float]] = ([], [])
+    for each in range(ROUNDS + 1):
+        order = ((0, ours_), (1, minimal_)) if each % 2 else ((1, minimal_), (0, ours_))
+        for nth, (pid, port) in order:
+            figure = await per_request_us(pid, port)
+            if each:
+                found[nth].append(figure)
+    return found
 
 
 def run() -> list[tuple[str, str, str]]:
