@@ -29,6 +29,8 @@ _PATIENCE_S: Final = 60.0
 """After this long a request is called lost; far longer than any takes on a busy machine."""
 _AT_ONCE: Final = 3
 """Of a kind that is not steady, so many are under way at most: a machine that is too slow for all is given fewer."""
+_STEADY_AT_ONCE: Final = 64
+"""The same of a steady kind. What is not asked then is `late`: a p99 beside such a number says nothing."""
 _STAY: Final = 1_000_000
 _FAILURES: Final = (
     OSError, EOFError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, h11.ProtocolError,
@@ -44,6 +46,7 @@ class Users:
         self.done: list[tuple[str, float, float]] = []
         self.problems: list[tuple[str, float, str, str]] = []
         self.stayed = 0
+        self.late = 0
         self._under_way: Counter[str] = Counter()
         self._schedulers: list[asyncio.Task[None]] = []
         self._running: set[asyncio.Task[None]] = set()
@@ -64,8 +67,8 @@ class Users:
             self._staying = []
         found: dict[str, Any] = {"now": time.monotonic(), "under_way": len(self._running), "stayed": self.stayed}
         if wish.get("take"):
-            found |= {"done": self.done, "problems": self.problems}
-            self.done, self.problems = [], []
+            found |= {"done": self.done, "problems": self.problems, "late": self.late}
+            self.done, self.problems, self.late = [], [], 0
         return found
 
     async def _ask(self, kind: str, rate: float) -> None:
@@ -75,7 +78,8 @@ class Users:
         while True:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             due += 1 / rate
-            if kind not in STEADY and self._under_way[kind] >= _AT_ONCE:
+            if self._under_way[kind] >= (_STEADY_AT_ONCE if kind in STEADY else _AT_ONCE):
+                self.late += kind in STEADY
                 continue
             self._under_way[kind] += 1
             task = loop.create_task(self._one(kind, KINDS[kind], due - 1 / rate))

@@ -90,6 +90,7 @@ async def run_row(stage: Stage, row: Row, pace: Pace) -> Result:
         name=row.name,
         title=row.title,
         requests=len(found["done"]) + len(found["problems"]),
+        late=found["late"],
         failed=failed,
         changed=kinds["changed"],
         lost=lost,
