@@ -27,8 +27,6 @@ from product import Product
 from programs import load, measured, server
 
 from microstax.demo.workspace import free_ports
-from microstax.envoy.stats import MirrorKey
-from microstax.model.exchange import Side
 
 ROUNDS: Final = 5
 SECONDS: Final = 4.0
@@ -98,21 +96,14 @@ def _switched(ours: Product, case: Case, *options: str) -> Iterator[None]:
         ours.unshadow(f"next-{case.branch}")
 
 
-def _mirrored(ours: Product, kind: str) -> int:
-    """Return the copies that a tee of ours has made or dropped since its shadow was switched on."""
-    counters = ours.counters(f"tee~{kind}").mirrors
-    found = counters.get(MirrorKey(product.SERVICE, f"next-{kind}", Side.BRANCH))
-    return found.mirrored + found.dropped if found else 0
-
-
 def _turn(ours: Product, case: Case, rate: float) -> None:
     """Measure a case once at the fixed rate and once at capacity."""
     with _switched(ours, case):
         measured(case.port, {}, seconds=0.5, rate=rate, connections=CONNECTIONS)  # connections and code get warm
-        before = _mirrored(ours, case.branch) if case.share else 0
+        before = ours.mirrored(case.branch, f"next-{case.branch}") if case.share else 0
         found = measured(case.port, case.groups, seconds=SECONDS, rate=rate, connections=CONNECTIONS)
         if case.share:
-            found["mirrored"] = _mirrored(ours, case.branch) - before
+            found["mirrored"] = ours.mirrored(case.branch, f"next-{case.branch}") - before
         case.fixed.append(found)
         found = measured(case.port, case.groups, seconds=CAPACITY_SECONDS, connections=CONNECTIONS)
         case.closed.append(found)

@@ -3,8 +3,10 @@
 Six branches: one that accepts and never answers, one that falls over every hundred requests, one that resets every
 connection, one that takes 100 times as long, one that answers 10 MB, and one that is not there. Traffic is steady, at a
 third of what the tee can do with everything mirrored; the shadow goes on and off in turns, and each slice with it is
-held against the one before without it, so that what else the machine does cancels. Every answer is compared. The
-baseline's service takes 5 ms, without CPU: `--service-ms 0` shows what is added where a service takes no time at all.
+held against the one before without it, so that what else the machine does cancels. Every answer is compared. A copy of
+every request is asked for; how many were made is shown, since the control plane lowers the share for a branch that does
+not keep up. The baseline's service takes 5 ms, without CPU: `--service-ms 0` shows what is added where a service takes
+no time at all.
 
 Ten minutes with the default options: `make bench-production`.
 """
@@ -93,7 +95,9 @@ def _turn(ours: Product, fault: str, port: int, rate: float, seconds: float) -> 
     ours.shadow(fault)
     try:
         load(port, rate=rate, seconds=0.5)  # the shares have come to every thread
+        before = ours.mirrored(BASELINE, fault)
         beside = load(port, **options)
+        beside["mirrored"] = ours.mirrored(BASELINE, fault) - before
     finally:
         ours.unshadow(fault)
     return {"off": without, "on": beside}
@@ -105,7 +109,9 @@ def rows(found: dict[str, Any], service_ms: float) -> Iterator[tuple[str, str, s
     for fault, turns in found["faults"].items():
         off, on = (median(turn[which]["p99_ms"] for turn in turns) for which in ("off", "on"))
         ratios = sorted(turn["on"]["p99_ms"] / turn["off"]["p99_ms"] for turn in turns)
-        figure = f"{median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}; {off:.2f} -> {on:.2f} ms)"
+        share = median(turn["on"]["mirrored"] / turn["on"]["sent"] for turn in turns)
+        spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+        figure = f"{median(ratios):.2f} ({spread}; {off:.2f} -> {on:.2f} ms; {share:.0%} mirrored)"
         what = f"baseline p99 at {found['rate']:,.0f}/s of {service_ms:g} ms, branch {FAULTS[fault]}, against no shadow"
         yield what, figure, f"<= {BUDGET:.2f}"
         for turn in turns:

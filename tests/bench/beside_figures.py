@@ -66,12 +66,20 @@ def figures(case: Case) -> dict[str, Any]:
     }
 
 
+def _share(case: dict[str, Any]) -> str:
+    """Return the share of requests that was mirrored at the fixed rate: what was asked for, or what was left of it."""
+    if not case["branch"]:
+        return "0"
+    return "all" if case["mirrored_share"] is None else f"{case['mirrored_share']:.1%}"
+
+
 def table(found: dict[str, Any]) -> Iterator[str]:
     """Yield the table in Markdown, as README.md shows it."""
     sizes = " and ".join(found["cases"][0]["uploads_answered"])
     heads = (
         f"{found['rate']:,.0f} requests/s",
         "branch",
+        "mirrored",
         "p50 ms",
         "p99 ms",
         "not answered",
@@ -91,6 +99,7 @@ def table(found: dict[str, Any]) -> Iterator[str]:
         cells = (
             case["name"],
             case["branch"] or "none",
+            _share(case),
             f"{case['p50_ms']:.2f}",
             f"{case['p99_ms']:.2f}",
             f"{case['bad'] / max(1, case['requests']):.1%}" if case["bad"] else "0",

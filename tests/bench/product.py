@@ -14,7 +14,8 @@ from microstax.api.address import STATE_VARIABLE, socket_path
 from microstax.control import layout
 from microstax.demo.commands import program
 from microstax.demo.workspace import free_ports
-from microstax.envoy.stats import STATS_PATH, Counters, read_counters
+from microstax.envoy.stats import STATS_PATH, Counters, MirrorKey, read_counters
+from microstax.model.exchange import Side
 from microstax.runtime.marker import marked_processes
 from microstax.worker import admin
 
@@ -90,6 +91,12 @@ class Product:
         """Return what an Envoy counted, by its admin socket."""
         path = socket_path(self.state, layout.admin_socket(node))
         return read_counters(json.loads(asyncio.run(admin.get(f"unix:{path}", STATS_PATH))))
+
+    def mirrored(self, environment: str, overlay: str) -> int:
+        """Return the copies that a tee has made or dropped for an overlay since its shadow was switched on."""
+        counters = self.counters(layout.tee_node(environment)).mirrors
+        found = counters.get(MirrorKey(SERVICE, overlay, Side.BRANCH))
+        return found.mirrored + found.dropped if found else 0
 
 
 @contextmanager
