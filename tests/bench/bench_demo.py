@@ -37,7 +37,7 @@ def run() -> list[tuple[str, str, str]]:
         )
         took = time.monotonic() - begun
     if done.returncode:
-        raise RuntimeError(f"`make demo` ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}")
+        raise RuntimeError(f"`make demo` ended with {done.returncode}: {(done.stdout + done.stderr).strip()[-400:]}")
     return [("`make demo` in a fresh copy, set-up included", f"{took:.0f} s", BUDGET)]
 
 
