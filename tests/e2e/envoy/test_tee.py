@@ -226,12 +226,12 @@ async def test_a_hung_branch_is_a_timeout_and_then_an_overflow_and_never_a_delay
     node = await lab.node(plan)
     headers = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "shop")]
     async with node.tapped(wait_ms=5000) as tap:
-        for _ in range(8):
+        for _ in range(3):  # more at once than there is room for, so that a slow machine runs into the limit as well
             if http2:
-                found = await asyncio.gather(*(lab.send_h2(port_of(plan), headers) for _ in range(75)))
+                found = await asyncio.gather(*(lab.send_h2(port_of(plan), headers) for _ in range(200)))
                 assert {answer[":status"] for answer in found} == {"200"}
             else:
-                found = await requests(lab, port_of(plan), GET, 75, at_once=75)
+                found = await requests(lab, port_of(plan), GET, 200, at_once=200)
                 assert {answer.status for answer in found} == {200}
         counters = (await quiet(lab, node)).mirrors[NEXT]
     assert counters.timeouts + counters.overflow + counters.dropped == 600

@@ -40,7 +40,7 @@ def test_a_single_server_is_compared_with_itself(shop: Any, port: int) -> None:
     caller = threading.Thread(target=_call, args=(port, enough))
     caller.start()
     try:
-        done = shop.run("selftest", "mine", "--pairs", "250", "--wait", "60s", "-o", "json", timeout=120)
+        done = shop.run("selftest", "mine", "--pairs", "250", "--wait", "60s", "-o", "json", timeout=240)
     finally:
         enough.set()
         caller.join()
