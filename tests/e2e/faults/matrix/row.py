@@ -84,7 +84,7 @@ async def run_row(stage: Stage, row: Row, pace: Pace) -> Result:
     slices = _slices(found["done"], windows)
     now = await _account(stage)
     mirrored = now.counted - account.counted if now.counted >= account.counted else now.counted
-    if not mirrored:
+    if not mirrored and not row.breaks_account:
         wrong.append("nothing was mirrored")
     return Result(
         name=row.name,
