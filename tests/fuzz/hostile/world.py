@@ -5,11 +5,12 @@ import atexit
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from unittest import mock
 
 from hostile.virtual import VirtualLoop
 from microstax.control import environments, running
+from microstax.control.fleet import Fleet
 from microstax.control.publisher import Publisher
 from microstax.control.running import ControlPlane
 from microstax.model.environment import EnvironmentSpec, PromotedService, Promotion, ServiceSpec
@@ -147,8 +148,18 @@ def _process(node_id: str) -> ProcessSpec:
     return ProcessSpec(key=ProcessKey(name, role, ProcessRole.ENVOY), command=("envoy",))
 
 
+async def _nothing_missing(*_: Any, **__: Any) -> list[Any]:
+    """Find that all processes run."""
+    return []
+
+
 class _Plane:
-    """A control plane that serves, with fakes in the places where it reaches out of its process."""
+    """A control plane that serves, with fakes in the places where it reaches out of its process.
+
+    The first one starts all processes; the others take over what runs, which is most of the time that a start takes.
+    """
+
+    running: ClassVar[FakeRuntime | None] = None
 
     def __init__(self) -> None:
         self.methods: dict[Any, Call] = {}
@@ -171,10 +182,18 @@ class _Plane:
             for name, fake in fakes.items():
                 stack.enter_context(mock.patch.object(running, name, fake))
             stack.enter_context(mock.patch.object(ControlPlane, "_start_xds", _no_xds))
-            made = ControlPlane(FOLDER, runtime=FakeRuntime(folder=FOLDER), store=store, watch_timeout_s=0.01)
+            runtime = FakeRuntime(folder=FOLDER)
+            if self.running is not None:
+                runtime.specs, runtime._statuses = dict(self.running.specs), dict(self.running._statuses)
+                stack.enter_context(mock.patch.object(Fleet, "restore", _nothing_missing))
+            made = ControlPlane(FOLDER, runtime=runtime, store=store, watch_timeout_s=0.01)
             self._serving = made.serving()
             self.plane = made.plane
             await self._serving.__aenter__()
+            if self.running is None:
+                await asyncio.sleep(1.0)
+                _Plane.running = FakeRuntime(folder=FOLDER)
+                _Plane.running.specs, _Plane.running._statuses = dict(runtime.specs), dict(runtime._statuses)
         self._first = made.plane.state
 
     async def close(self) -> None:
