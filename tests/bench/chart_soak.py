@@ -10,7 +10,7 @@ import svg
 from svg import Axis
 
 WIDTH: Final = 980
-_LEFT, _RIGHT = 64, 150
+_LEFT, _RIGHT = 64, 176
 _TOP, _HEIGHT = 74, 250
 _STRIP: Final = 60
 _KINDS: Final = {"tee": "a", "worker": "b", "control plane": "c", "bridge": "d"}
@@ -30,7 +30,7 @@ def picture(found: dict[str, Any]) -> str:
     return svg.document(
         WIDTH,
         height,
-        title="Half an hour of kills",
+        title="Memory under kills, and what users saw",
         described=_words(found),
         parts=[
             svg.text(16, 26, f"{found['minutes']:g} minutes of kills: what it cost, and whom", "title"),
