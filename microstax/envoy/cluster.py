@@ -59,6 +59,10 @@ _IDLE: Final = timedelta(milliseconds=1500)
 lost, and answered with 503."""
 ANSWER_HEADERS_KB: Final = 1024
 """What an answer's headers may have: Envoy's own limit of 60 KiB would turn an answer that clients take into a 502."""
+STREAMS: Final = 100
+"""How many HTTP/2 requests go over one connection. Without it, those that come before a server has said what it takes
+(SETTINGS) may be too many, and the server refuses the rest: clients with connections of their own would get an answer,
+and get 503. 100 is what servers should take at least (RFC 9113, 6.5.2)."""
 _UPSTREAM_CODEC: Final = HttpFilter(name="envoy.filters.http.upstream_codec", typed_config=packed(UpstreamCodec()))
 
 
@@ -84,7 +88,8 @@ def _options(protocol: str | None, filters: Sequence[HttpFilter]) -> HttpProtoco
     )
     if protocol is None:
         options.use_downstream_protocol_config = HttpProtocolOptionsUseDownstreamHttpConfig(
-            http_protocol_options=http1_options(), http2_protocol_options=Http2ProtocolOptions()
+            http_protocol_options=http1_options(),
+            http2_protocol_options=Http2ProtocolOptions(max_concurrent_streams=STREAMS),
         )
     elif protocol == names.H1:
         # The letters of header names are lost on the way here (HTTP/2), and nobody reads those of the answer.

@@ -243,6 +243,18 @@ async def test_a_hung_branch_is_a_timeout_and_then_an_overflow_and_never_a_delay
     assert len(tap.of("baseline")) + tap.alone == 600
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+async def test_a_burst_over_http2_is_answered_as_without_us(lab: Any, *, mirrored: bool) -> None:
+    """Before the baseline has said how many streams it takes, no more than it must take go over one connection."""
+    baseline, branch = await lab.start(lab.H2Backend()), await lab.start(lab.H2Backend())
+    plan = tee(lab, baseline, *([mirror(branch)] if mirrored else []))
+    await lab.node(plan)
+    headers = [(":method", "GET"), (":path", "/"), (":scheme", "http"), (":authority", "shop")]
+    answers = await asyncio.gather(*(lab.send_h2(port_of(plan), headers) for _ in range(250)))
+    assert [answer[":status"] for answer in answers] == ["200"] * 250
+    assert len(baseline.requests) == 250
+
+
 async def test_a_branch_that_is_not_there_or_resets_is_told(lab: Any) -> None:
     baseline, resets = await lab.backend(), await lab.backend(lambda _r: b"")
     plan = tee(
