@@ -102,14 +102,16 @@ def account(ours: Product) -> dict[str, Any]:
         time.sleep(1)
 
 
-def measure(*, minutes: float, rate: float, seed: int, spared: Collection[str] = ()) -> dict[str, Any]:
+def measure(
+    *, minutes: float, rate: float, seed: int, spared: Collection[str] = (), pace: float = 1.0
+) -> dict[str, Any]:
     """Run the soak; return everything that was found, with `wrong`: sentences, empty if all is well."""
     folder = Path(tempfile.mkdtemp(prefix="msx-soak-"))
     ours = Product(folder)
     ours.run("up", "--detach")
     try:
         port = soak_stage.build(ours)
-        plan = soak_stage.kills(minutes * 60, seed, spared)
+        plan = soak_stage.kills(minutes * 60, seed, spared, pace)
         soak = Soak(ours, seconds=minutes * 60, rate=rate, plan=plan)
         summary = soak.run(port)
         coverage = account(ours)
@@ -197,10 +199,17 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--rate", type=float, default=RATE, help="requests a second (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="decides who is killed when (default %(default)s)")
     parser.add_argument("--spare", action="append", default=[], choices=list(soak_stage.EVERY_S), help="kill it never")
+    parser.add_argument("--pace", type=float, default=1.0, help="kill so many times as often (default %(default)s)")
     parser.add_argument("--charts", action="store_true", help="write tests/bench/charts/soak.json and soak.svg")
     chosen = parser.parse_args(arguments)
     try:
-        found = measure(minutes=chosen.minutes, rate=chosen.rate, seed=chosen.seed, spared=chosen.spare)
+        found = measure(
+            minutes=chosen.minutes,
+            rate=chosen.rate,
+            seed=chosen.seed,
+            spared=chosen.spare,
+            pace=chosen.pace,
+        )
     except RuntimeError as error:
         print(f"soak: {error}", file=sys.stderr)
         return 1

@@ -36,16 +36,19 @@ class Kill:
     who: str
 
 
-def kills(seconds: float, seed: int, spared: Collection[str] = ()) -> list[Kill]:
-    """Return when to kill whom: a Poisson process each, the same for the same seed; everybody at least once."""
-    found = [one for one in _all_kills(seconds, Random(seed)) if one.who not in spared]
+def kills(seconds: float, seed: int, spared: Collection[str] = (), pace: float = 1.0) -> list[Kill]:
+    """Return when to kill whom, `pace` times as often as EVERY_S says.
+
+    A Poisson process each, the same for the same seed; everybody at least once.
+    """
+    found = [one for one in _all_kills(seconds, Random(seed), pace) if one.who not in spared]
     return sorted(found, key=lambda one: one.at_s)
 
 
-def _all_kills(seconds: float, rng: Random) -> Iterator[Kill]:
+def _all_kills(seconds: float, rng: Random, pace: float) -> Iterator[Kill]:
     for who, mean_s in EVERY_S.items():
         times, at = [], 0.0
-        while (at := at + rng.expovariate(1 / mean_s)) < seconds - _QUIET_S:
+        while (at := at + rng.expovariate(pace / mean_s)) < seconds - _QUIET_S:
             times.append(max(at, _QUIET_S))
         for time in times or [rng.uniform(seconds / 3, seconds / 2)]:
             yield Kill(round(time, 2), who)
@@ -89,8 +92,8 @@ def end(pid: int) -> None:
 
 
 def complaints(state: Path) -> list[str]:
-    """Return the lines of Envoys' logs that an Envoy writes only when it goes down wrongly."""
-    signs = ("Caught ", "assert failure", "Pure virtual", "panic:", "Backtrace")
+    """Return the lines of Envoys' logs that an Envoy writes only when it goes down wrongly, its backtrace included."""
+    signs = (" critical ", "assert failure", "Pure virtual", "panic:")
     found = []
     for path in sorted(state.glob("logs/**/*.log")):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
