@@ -28,7 +28,7 @@ import soak_stage
 from process_cost import rss_bytes
 from product import Product
 from programs import load_command
-from trend import Reading, growth_per_s
+from trend import Reading, growth_per_s, longest_s
 
 from microstax.runtime.marker import marked_processes
 
@@ -36,7 +36,7 @@ RATE: Final = 500.0
 EVERY_S: Final = 5.0
 CONNECTIONS: Final = 32
 GROWTH_MIB: Final = 16.0
-"""What memory may grow by over the whole soak, as its slope says."""
+"""What a process's memory may grow by in its longest life, by the rate of all its lives."""
 SETTLE_S: Final = 120.0
 WATCHED: Final = ("tee", "bridge", "control plane", "worker")
 
@@ -131,7 +131,7 @@ def measure(
         "told": soak.told,
         "kills": [[one.at_s, one.who] for one in soak.killed],
         "memory_mib": {name: [[one.at_s, one.pid, _mib(one.rss)] for one in soak.readings[name]] for name in WATCHED},
-        "growth_mib": {name: _growth(soak.readings[name], minutes) for name in WATCHED},
+        "growth_mib": {name: _growth(soak.readings[name]) for name in WATCHED},
         "coverage": coverage,
     }
     found["wrong"] = [*_wrong(found), *complaints, *(f"{name} runs after `down`" for name in left)]
@@ -146,10 +146,10 @@ def _mib(size: float) -> float:
     return round(size / 2**20, 2)
 
 
-def _growth(readings: Sequence[Reading], minutes: float) -> float | None:
-    """Return what memory grows by in the whole soak, by its slope, in MiB; None where nobody lived long enough."""
-    slope = growth_per_s(readings)
-    return None if slope is None else round(slope * minutes * 60 / 2**20, 1)
+def _growth(readings: Sequence[Reading]) -> float | None:
+    """Return what memory grows by in the longest life, by its rate, in MiB; None where nobody lived long enough."""
+    rate = growth_per_s(readings)
+    return None if rate is None else round(rate * longest_s(readings) / 2**20, 1)
 
 
 def _wrong(found: dict[str, Any]) -> Iterator[str]:
@@ -159,7 +159,7 @@ def _wrong(found: dict[str, Any]) -> Iterator[str]:
             yield f"{load[what]} requests {what}: {'; '.join(load['problems'])}"
     for name, growth in found["growth_mib"].items():
         if growth is not None and growth > GROWTH_MIB:
-            yield f"{name} grows by {growth} MiB in {found['minutes']:g} minutes; at most {GROWTH_MIB:g} are flat"
+            yield f"{name} grows by {growth} MiB in its longest life; at most {GROWTH_MIB:g} are flat"
     explained = coverage["paired"] + sum(coverage["not_compared"].values())
     if coverage["mirrored"] != explained:
         yield f"the account does not add up: {coverage['mirrored']} mirrored, {explained} explained"
@@ -186,7 +186,7 @@ def table(found: dict[str, Any]) -> Iterator[str]:
     yield f"| copies | {coverage['mirrored']:,} mirrored, {coverage['paired']:,} compared; {lost or 'none lost'} |"
     for name, readings in found["memory_mib"].items():
         sizes, growth = [size for _, _, size in readings], found["growth_mib"][name]
-        shown = "too short to tell" if growth is None else f"slope {growth:+.1f} MiB over the soak"
+        shown = "too short to tell" if growth is None else f"{growth:+.1f} MiB in the longest life"
         yield f"| memory of {name} | {min(sizes):.0f} to {max(sizes):.0f} MiB, {shown} |"
     yield f"| verdict | {'; '.join(found['wrong']) or 'all well'} |"
 

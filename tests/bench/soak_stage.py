@@ -23,7 +23,7 @@ from microstax.demo.workspace import free_ports
 from microstax.runtime.marker import marked_processes
 
 BASELINE, OVERLAY, OTHER = "production", "next", "prices"
-EVERY_S: Final = {"branch": 20.0, "worker": 75.0, "bridge": 150.0, "control plane": 240.0}
+EVERY_S: Final = {"branch": 20.0, "worker": 150.0, "bridge": 150.0, "control plane": 300.0}
 """The mean time between two kills of each."""
 _QUIET_S: Final = 5.0
 

@@ -37,6 +37,15 @@ def growth_per_s(readings: Iterable[Reading], *, warm_s: float = WARM_S) -> floa
     return min(median(steps), median(slopes), key=abs) if steps else None
 
 
+def longest_s(readings: Iterable[Reading], *, warm_s: float = WARM_S) -> float:
+    """Return how long the longest life was seen after its warm-up: beyond that, no rate says anything."""
+    first: dict[int, float] = {}
+    longest = 0.0
+    for reading in readings:
+        longest = max(longest, reading.at_s - first.setdefault(reading.pid, reading.at_s) - warm_s)
+    return longest
+
+
 def _levels(life: Sequence[Reading], warm_s: float) -> list[tuple[int, float]]:
     """Return the windows of a life by number, each with its level in bytes."""
     windows: dict[int, list[Reading]] = {}

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from trend import Reading, growth_per_s
+from trend import Reading, growth_per_s, longest_s
 
 MIB = 2**20
 
@@ -46,3 +46,9 @@ def test_a_leak_is_found_across_restarts() -> None:
 
 def test_lives_that_are_too_short_tell_nothing() -> None:
     assert growth_per_s(life([60, 70, 80, 90])) is None
+
+
+def test_the_longest_life_counts_from_its_warm_up() -> None:
+    lives = [*life([60.0] * 30), *life([60.0] * 50, pid=2, begun_s=150.0), *life([60.0] * 3, pid=3, begun_s=400.0)]
+    assert longest_s(lives, warm_s=60) == 49 * 5 - 60
+    assert longest_s(life([60.0] * 3), warm_s=60) == 0
