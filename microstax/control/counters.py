@@ -18,24 +18,27 @@ OTHER_OVERLAYS: Final = "other_overlays"
 
 
 def readings(
-    state: State, *, node: str, epoch: str, values: Mapping[str, int], steady: Collection[str] = ()
+    state: State, *, node: str, epoch: str, values: Mapping[str, int], steady: Collection[str] = (), at_ms: int = 0
 ) -> tuple[CounterReading, ...]:
     """Return the readings of one Envoy: `values` are its statistics by the names that Envoy gives them.
 
-    `steady` are the overlays whose shadows have been in force since the reading before.
+    `steady` are the overlays whose shadows have been in force since the reading before. A reading of before a shadow
+    (`at_ms`, 0 where that is unknown) is about the mirrors of the one that was there then, and says nothing of it.
     """
     role, name = layout.node_parts(node)
     counted = stats.read_counters({"stats": [{"name": one, _EVERY_KEY: value} for one, value in values.items()]})
-    found = _of_tee(state, name, counted, steady) if role == layout.TEE else _of_bridge(state, name, counted)
+    found = _of_tee(state, name, counted, steady, at_ms) if role == layout.TEE else _of_bridge(state, name, counted)
     return tuple(
         CounterReading(node=node, epoch=epoch, name=one, value=value, tallies=tallies) for one, value, tallies in found
     )
 
 
-def _of_tee(state: State, environment: str, counted: stats.Counters, steady: Collection[str]) -> Iterator[Counted]:
+def _of_tee(
+    state: State, environment: str, counted: stats.Counters, steady: Collection[str], at_ms: int
+) -> Iterator[Counted]:
     for key, mirror in counted.mirrors.items():
         shadow = state.shadows.get(key.overlay)
-        if shadow is None or key.side is not Side.BRANCH:
+        if shadow is None or key.side is not Side.BRANCH or 0 < at_ms < shadow.since_ms:
             continue
         what = f"{key.service}/{key.overlay}"
         # A copy that was dropped never became one to Envoy, but it is a request that the user wanted mirrored.

@@ -106,7 +106,7 @@ def _counts(delta: Delta) -> Iterator[int]:
 
 def _readings(state: State, node: NodeCounters, steady: Collection[str]) -> Sequence[CounterReading]:
     values = {name: value for name, value in node.counters.items() if 0 <= value < _MOST}
-    return counters.readings(state, node=node.node_id, epoch=node.epoch, values=values, steady=steady)
+    return counters.readings(state, node=node.node_id, epoch=node.epoch, values=values, steady=steady, at_ms=node.at_ms)
 
 
 def _of_node(state: State, node: NodeCounters, restarted: bool) -> Iterator[ServiceResult]:  # noqa: FBT001  # private

@@ -69,6 +69,9 @@ class Shadows:
             try:
                 await self._controls.start(record, shadow, tell)
                 self._check_plan(record, shadow)
+                if before is None or not before.settings.enabled:
+                    # Else a counter that is above its old value when it is first read would seem to go on from there.
+                    await self._plane.journal.store.forget_mirrors(name)
                 await self._put_in_force(record, shadow, tell, pulled)
             except BaseException:
                 await finish(self._revert(record), name=f"revert {name}")

@@ -134,6 +134,12 @@ class MemoryStore:
         self._writable()
         self._counters = {key: value for key, value in self._counters.items() if key[0] != node}
 
+    async def forget_mirrors(self, overlay: str) -> None:
+        """Drop the counters of an overlay's mirrors."""
+        self._writable()
+        end = f"/{overlay}"
+        self._counters = {key: value for key, value in self._counters.items() if not key[2].endswith(end)}
+
     async def secret(self, name: str, fresh: bytes) -> bytes:
         """Return the first value that was given."""
         return self._secrets.setdefault(name, fresh)

@@ -223,5 +223,11 @@ class Store(Protocol):
     async def forget_node(self, node: str) -> None:
         """Forget the counters of an Envoy that is gone for good."""
 
+    async def forget_mirrors(self, overlay: str) -> None:
+        """Forget what Envoys had counted of an overlay's mirrors: those are gone, and new ones count from 0.
+
+        Their counters have names that end with `/` and the overlay's.
+        """
+
     async def secret(self, name: str, fresh: bytes) -> bytes:
         """Return the secret of that name; store `fresh` as it where there is none."""

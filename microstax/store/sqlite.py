@@ -101,6 +101,11 @@ class SqliteStore:
         """Delete a node's counters."""
         await self._transact(lambda db: db.execute("DELETE FROM counter WHERE node = ?", (node,)))
 
+    async def forget_mirrors(self, overlay: str) -> None:
+        """Delete the counters of an overlay's mirrors."""
+        # An overlay's name is a DNS label: nothing in it is special to GLOB.
+        await self._transact(lambda db: db.execute("DELETE FROM counter WHERE name GLOB ?", (f"*/{overlay}",)))
+
     async def secret(self, name: str, fresh: bytes) -> bytes:
         """Read or store a secret."""
         return await self._transact(lambda db: rows.secret(db, name, fresh))

@@ -102,7 +102,7 @@ SEQUENCES = itertools.count(1)
 
 def reading(value: int, *, epoch: str = "1", generation: int = 1) -> DeltaRecord:
     key = TallyKey("branch", generation, "catalog", "mirrored")
-    counter = CounterReading(node="tee", epoch=epoch, name="c", value=value, tallies=(key,))
+    counter = CounterReading(node="tee", epoch=epoch, name="mirrored catalog/branch", value=value, tallies=(key,))
     return DeltaRecord(worker_id="reader", sequence=next(SEQUENCES), at_ms=5, readings=(counter,))
 
 
@@ -161,6 +161,17 @@ async def test_counters_add_up_over_restarts_of_an_envoy(store: Store) -> None:
         await store.apply_delta(one, join)
     # 8 in the first epoch; 3 in the second, where the counter then began again and reached 1.
     assert (await store.results("branch", 1)).counts == {("catalog", "mirrored"): 12}
+
+
+async def test_a_mirror_that_is_made_anew_counts_from_nothing(store: Store) -> None:
+    """Its counter may have overtaken what the one before had when it is first read."""
+    await shadowed(store)
+    await store.apply_delta(reading(5), join)
+    await store.forget_mirrors("other")
+    await store.apply_delta(reading(6), join)
+    await store.forget_mirrors("branch")
+    await store.apply_delta(reading(9), join)
+    assert (await store.results("branch", 1)).counts == {("catalog", "mirrored"): 6 + 9}
 
 
 async def test_a_delta_tells_by_how_much_its_counters_made_tallies_grow(store: Store) -> None:
