@@ -1,5 +1,6 @@
 """What holds for all tests: how hypotheses are tried, and how tests are shared among the processes of pytest-xdist."""
 
+import signal
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import HealthCheck, settings
 # A busy machine is slow at generating, too: no test fails on a clock.
 settings.register_profile("microstax", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("microstax")
+# A shell that starts us in the background has Ctrl-C ignored, and what ignores it passes that on to its children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 APART = (
     "tests/component/",
