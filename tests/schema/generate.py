@@ -13,7 +13,7 @@ PATH: Final = Path(report.__file__).parents[1] / "report" / "report.schema.json"
 _SHARES: Final = frozenset(
     {"rate", "noise_rate", "accuracy", "failing_share", "passing_share", "alpha", "tolerance", "confidence"}
 )
-_SIGNED: Final = ("evidence", "excess", "excess_high")
+_SIGNED: Final = ("evidence", "excess", "excess_high", "difference")
 _FORMATS: Final = {"since": "date-time"}
 _NONE: Final = type(None)
 
@@ -64,10 +64,10 @@ def _value(hint: Any, name: str, definitions: dict[str, Any]) -> dict[str, Any]:
 def _plain(hint: Any, name: str) -> dict[str, Any]:
     if hint is bool:
         return {"type": "boolean"}
+    lower = {} if name in _SIGNED else {"minimum": 0}
     if hint is int:
-        return {"type": "integer", "minimum": 0}
+        return {"type": "integer", **lower}
     if hint is float:
-        lower = {} if name in _SIGNED else {"minimum": 0}
         return {"type": "number", **lower, **({"maximum": 1} if name in _SHARES else {})}
     return {"type": "string", **({"format": _FORMATS[name]} if name in _FORMATS else {})}
 

@@ -116,6 +116,7 @@ def shadow(machine: Any) -> Any:
 
 
 def worker_pid(machine: Any) -> int:
+    machine.until(lambda: machine.status().workers)
     return int(machine.status().workers[0].pid)
 
 

@@ -1,10 +1,14 @@
 """What one side counts and the other does not is seen, once it has had the time to arrive, and never before."""
 
+import json
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 from hypothesis import given
 from hypothesis import strategies as st
 
+import microstax.report
 from microstax.control import crosschecks as checks
 from microstax.control.coverage import MIRRORED, PAIRED, reason_tally
 from microstax.model.report import CrossCheck
@@ -136,6 +140,8 @@ NAMES = [
     *(OVERFLOW, ERROR, GAP, checks.DROPPED, checks.REFUSED, checks.TIMEOUTS, checks.CONNECT_FAILURES),
     *(checks.RESETS, checks.H1_ENDED, checks.H1_TIMEOUTS, checks.H2_ENDED),
 ]
+SCHEMA = json.loads((Path(microstax.report.__file__).parent / "report.schema.json").read_text())
+CHECK = jsonschema.Draft202012Validator({"$ref": "#/$defs/CrossCheck", "$defs": SCHEMA["$defs"]})
 COUNTS = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 100))
 
 
@@ -150,3 +156,4 @@ def test_a_difference_is_the_sum_of_its_parts(
         assert one["difference"] == one["envoy"] - one["counted"]
         assert sum(parts) == abs(one["difference"])
         assert bool(one["because"]) == bool(one["explained"])
+        CHECK.validate(one)  # a difference may be below 0
