@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -18,6 +18,7 @@ from microstax.errors import InvalidFileError, NotFoundError
 from microstax.model.exchange import Triple
 from microstax.model.record import PairFileHeader, StoredPair, read_pair_file
 from microstax.model.report import Coverage, ReportDocument
+from microstax.model.wording import rfc3339
 from microstax.report.pair import ComparedPair
 
 _CHUNK: Final = 1024 * 1024
@@ -98,15 +99,6 @@ def _report(header: PairFileHeader, pairs: Iterable[StoredPair], selection: Sele
             today=selection.today,
         )
     )
-
-
-def rfc3339(unix_ms: int) -> str:
-    """Return a time in UTC to the second; a time that no calendar has becomes the epoch."""
-    try:
-        moment = datetime.fromtimestamp(unix_ms / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        moment = datetime.fromtimestamp(0, UTC)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def compared(triple: Triple) -> ComparedPair:

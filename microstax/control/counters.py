@@ -12,7 +12,6 @@ from microstax.store.state import ShadowRecord, State
 
 Counted = tuple[str, int, tuple[TallyKey, ...]]
 """A name that is unique within the node, an absolute value, and what it counts towards."""
-_EVERY_KEY: Final = "value"
 OTHER_OVERLAYS: Final = "other_overlays"
 """Why a request was not mirrored into an overlay: others alone took it, by their methods, sizes or larger shares."""
 
@@ -26,7 +25,7 @@ def readings(
     (`at_ms`, 0 where that is unknown) is about the mirrors of the one that was there then, and says nothing of it.
     """
     role, name = layout.node_parts(node)
-    counted = stats.read_counters({"stats": [{"name": one, _EVERY_KEY: value} for one, value in values.items()]})
+    counted = stats.read_counters(values)
     found = _of_tee(state, name, counted, steady, at_ms) if role == layout.TEE else _of_bridge(state, name, counted)
     return tuple(
         CounterReading(node=node, epoch=epoch, name=one, value=value, tallies=tallies) for one, value, tallies in found

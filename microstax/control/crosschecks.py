@@ -138,11 +138,19 @@ def _check(service: str, what: CheckedCount, reading: _Reading) -> CrossCheck:
     )
     settled = min(settled, abs(difference))
     explained = min(settled, allowed)
+    return _found(service, what, reading.envoy, reading.counted, settled=settled, explained=explained, because=because)
+
+
+def _found(
+    service: str, what: CheckedCount, envoy: int, counted: int, *, settled: int, explained: int, because: str
+) -> CrossCheck:
+    """Return a check: of its difference `settled` is not under way, and of that `explained` is no mistake."""
+    difference = envoy - counted
     return {
         "service": service,
         "what": what,
-        "envoy": reading.envoy,
-        "counted": reading.counted,
+        "envoy": envoy,
+        "counted": counted,
         "difference": difference,
         "under_way": abs(difference) - settled,
         "explained": explained,
@@ -179,17 +187,7 @@ def _accounted(service: str, made: int, told: int, *, overdue: int, forgot: str)
     settled = min(max(0, -overdue if told > made else overdue), abs(made - told))
     explained = settled if told <= made or forgot else 0
     because = forgot if told > made else "they are capture gaps that no trace was seen of"
-    return {
-        "service": service,
-        "what": "accounted",
-        "envoy": made,
-        "counted": told,
-        "difference": made - told,
-        "under_way": abs(made - told) - settled,
-        "explained": explained,
-        "because": because if explained else "",
-        "unexplained": settled - explained,
-    }
+    return _found(service, "accounted", made, told, settled=settled, explained=explained, because=because)
 
 
 _HIDING: Final = frozenset({NotCompared.CAPTURE_GAP, NotCompared.TRUNCATED, NotCompared.UNDECODABLE})

@@ -1,14 +1,13 @@
 """Lets the copies that are under way come to their end before their clusters go: those that go with them are resets."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 from microstax.control.envoys import admin_path
-from microstax.envoy.stats import STATS_PATH, read_counters
-from microstax.worker.admin import AdminError, get
+from microstax.envoy.stats import read_counters
+from microstax.worker.admin import AdminError, statistics
 
 MOST_S: Final = 1.0
 """How long to wait: a branch that hangs must not hold up who switches it off."""
@@ -21,7 +20,7 @@ Drain = Callable[[str, str], Awaitable[None]]
 
 
 def drain_of(folder: Path) -> Drain:
-    """Return what asks the Envoys of a state folder. One that does not answer has nothing to wait for."""
+    """Return what asks the Envoys of a state folder. One that does not answer as it should is not waited for."""
 
     async def drain(node_id: str, overlay: str) -> None:
         end, calm = asyncio.get_running_loop().time() + MOST_S, 0
@@ -37,5 +36,5 @@ def drain_of(folder: Path) -> Drain:
 
 
 async def _active(address: str, overlay: str) -> int:
-    counters = read_counters(json.loads(await get(address, STATS_PATH)))
-    return sum(one.active for key, one in counters.mirrors.items() if key.overlay == overlay)
+    mirrors = read_counters(await statistics(address)).mirrors
+    return sum(one.active for key, one in mirrors.items() if key.overlay == overlay)

@@ -67,7 +67,7 @@ class Endings:
         before = self._plane.state
         after = await self._plane.journal.amend(self._changes)
         self._release()
-        for shadow in _enabled(before):
+        for shadow in queries.all_enabled(before):
             now = after.shadows.get(shadow.overlay)
             if now is not None and not now.settings.enabled:
                 if now.expires_ms:
@@ -83,21 +83,21 @@ class Endings:
 
     def _pause_over(self) -> None:
         now_ms = self._plane.now_ms()
-        for shadow in _enabled(self._plane.state):
+        for shadow in queries.all_enabled(self._plane.state):
             if _is_over(shadow, now_ms):
                 why = f"It ended by itself at {moment(shadow.expires_ms)}, which could not be stored yet."
                 self._plane.to_envoys.pause(shadow.overlay, Pause(why, now_ms), by=Pauser.EXPIRY)
 
     def _is_due(self) -> bool:
         paused = any(self._plane.to_envoys.paused_by(by) for by in _PAUSERS)
-        return paused or any(_lacks_end(shadow) for shadow in _enabled(self._plane.state))
+        return paused or any(_lacks_end(shadow) for shadow in queries.all_enabled(self._plane.state))
 
     def _changes(self, state: State) -> tuple[PutShadow, ...]:
         return tuple(PutShadow(record) for record in self._ended(state))
 
     def _ended(self, state: State) -> Iterator[ShadowRecord]:
         now_ms, killed = self._plane.now_ms(), self._plane.to_envoys.paused_by(Pauser.KILL_SWITCH)
-        for shadow in _enabled(state):
+        for shadow in queries.all_enabled(state):
             if shadow.overlay in killed:
                 yield off(shadow)
             elif _is_over(shadow, now_ms):
@@ -116,7 +116,7 @@ class Endings:
 
     def _delay_s(self) -> float:
         now_ms = self._plane.now_ms()
-        ends = (shadow.expires_ms for shadow in _enabled(self._plane.state))
+        ends = (shadow.expires_ms for shadow in queries.all_enabled(self._plane.state))
         return min([LOOK_S, *((end - now_ms) / 1000 for end in ends if end > now_ms)])
 
     def _stop_controls(self, overlay: str) -> None:
@@ -143,7 +143,3 @@ def _is_over(shadow: ShadowRecord, now_ms: int) -> bool:
 def _lacks_end(shadow: ShadowRecord) -> bool:
     """Tell whether a microstax that knew no ends switched it on."""
     return shadow.settings.ttl_ms > 0 and not shadow.expires_ms
-
-
-def _enabled(state: State) -> list[ShadowRecord]:
-    return [shadow for shadow in state.shadows.values() if shadow.settings.enabled]

@@ -1,7 +1,6 @@
 """What a bridge did, from its counters and from the log of what it refused, as a report says it. Pure."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Final
 
 from microstax.control.past import Direct
@@ -10,6 +9,7 @@ from microstax.envoy import names
 from microstax.envoy.bridge_stats import BridgeCounters
 from microstax.model.overlay import SAFE_METHODS
 from microstax.model.report import BridgeReport, PassedCalls, StoppedCalls
+from microstax.model.wording import rfc3339
 
 Counts = Mapping[tuple[str, str], int]
 """Tallies by (service, name)."""
@@ -79,13 +79,7 @@ def _call(kind: Kind, noted: Noted) -> StoppedCalls:
         path=kind.path,
         reason=kind.reason,
         count=noted.count,
-        last=_moment(noted.last_ms),
+        last=rfc3339(noted.last_ms) if noted.last_ms else "",
         example=f"{noted.method} {noted.path}".strip(),
         user_agent=noted.user_agent,
     )
-
-
-def _moment(unix_ms: int) -> str:
-    if not unix_ms:
-        return ""
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

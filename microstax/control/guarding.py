@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from microstax.control import guard, layout
+from microstax.control import guard, layout, queries
 from microstax.control.ahead import Pause, Pauser
 from microstax.control.guard import Limits, Vitals, Watch
 from microstax.control.intake import Intake
@@ -69,9 +69,7 @@ class Guarding:
             self._absent_ms.clear()
         self._looked_ms = now_ms
         self._listen(now_ms)
-        shadows = {
-            (one.overlay, one.generation): one for one in self._plane.state.shadows.values() if one.settings.enabled
-        }
+        shadows = {(one.overlay, one.generation): one for one in queries.all_enabled(self._plane.state)}
         for key in self._watches.keys() - shadows.keys():
             del self._watches[key]
         for key, shadow in shadows.items():

@@ -77,7 +77,7 @@ class KillSwitch:
         """Stop every shadow that is on or being switched on, as far as it is in our hands; return overlays and tees."""
         self.pulled += 1
         state, pause = self._plane.state, Pause(_WHY, self._plane.now_ms())
-        on = {name for name in state.shadows if queries.enabled(state, name)}
+        on = {shadow.overlay for shadow in queries.all_enabled(state)}
         coming = {name for name in self._plane.to_envoys.overlays if name in state.overlays}
         for name in on:
             self._plane.to_envoys.pause(name, pause, by=Pauser.KILL_SWITCH)

@@ -124,6 +124,11 @@ def enabled(state: State, name: str) -> ShadowRecord | None:
     return shadow if shadow is not None and shadow.settings.enabled else None
 
 
+def all_enabled(state: State) -> tuple[ShadowRecord, ...]:
+    """Return the shadows that are on."""
+    return tuple(shadow for shadow in state.shadows.values() if shadow.settings.enabled)
+
+
 def current_ppm(shadow: ShadowRecord, service: str) -> int:
     """Return the share of requests that is mirrored now, in parts per million: what was asked, or less by budget."""
     return min(shadow.settings.sample_ppm, shadow.in_force.get(service, shadow.settings.sample_ppm))

@@ -72,15 +72,14 @@ class Regulator:
             return
         arrived = 0
         for one in fresh:
-            counted = _Counted(one.at_ms or delta.at_ms, _mirrors(one))
+            counted = _Counted(one.at_ms or delta.at_ms, stats.read_counters(one.counters).mirrors)
             before = self._counted.get(one.node_id)
             arrived += max(0, counted.copies - before.copies) if before else 0
             self._counted[one.node_id], self._memory[one.node_id] = counted, one.memory_bytes
         self._note_burden(worker, delta, arrived, max(self._counted[one.node_id].at_ms for one in fresh))
         nodes = {one.node_id for one in fresh}
-        for shadow in self._plane.state.shadows.values():
-            record = self._plane.state.overlays[shadow.overlay]
-            if shadow.settings.enabled and layout.tee_node(record.spec.baseline) in nodes:
+        for shadow in queries.all_enabled(self._plane.state):
+            if layout.tee_node(self._plane.state.overlays[shadow.overlay].spec.baseline) in nodes:
                 self._hold(shadow, worker.burden)
 
     def memory_of(self, node_id: str) -> int | None:
@@ -216,11 +215,6 @@ def _begun(ppm: int, sample_ppm: int, reading: Reading) -> Budget:
 def _copies(one: MirrorCounters) -> int:
     """Return how many copies were to be made: one that was dropped never became one to Envoy."""
     return one.mirrored + one.dropped
-
-
-def _mirrors(counters: NodeCounters) -> Mapping[MirrorKey, MirrorCounters]:
-    entries = [{"name": name, "value": value} for name, value in counters.counters.items()]
-    return stats.read_counters({"stats": entries}).mirrors
 
 
 def _percent(ppm: int) -> str:

@@ -26,6 +26,7 @@ from microstax.model.exchange import NotCompared
 from microstax.model.ignore import ExpectedChange, IgnoreRule
 from microstax.model.report import BridgeReport, Coverage, Rechecks, ReportDocument
 from microstax.model.shadow import ControlMode
+from microstax.model.wording import rfc3339
 from microstax.store.port import Results
 from microstax.store.state import OverlayRecord, ShadowRecord
 
@@ -111,8 +112,7 @@ class Reports:
         if waiting:
             document = ReportDocument({**document, "verdict": "undecided", "reasons": waiting})
         if shadow.settings.enabled and shadow.expires_ms:
-            until = datetime.fromtimestamp(shadow.expires_ms // 1000, UTC).isoformat().replace("+00:00", "Z")
-            document = ReportDocument({**document, "until": until})
+            document = ReportDocument({**document, "until": rfc3339(shadow.expires_ms)})
         if not shadow.settings.enabled and shadow.expires_ms:
             ended = has_ended(shadow.overlay, shadow.expires_ms)
             document = ReportDocument({**document, "reasons": [*document["reasons"], ended]})

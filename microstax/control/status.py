@@ -169,7 +169,7 @@ class StatusReport:
         found += [_trouble(key, status) for key, status in statuses if status.phase in _TROUBLED]
         runtime = self._plane.fleet.runtime
         found += [text for key, text in self._plane.fleet.problems.items() if runtime.status(key) is None]
-        on = {one.overlay for one in self._plane.state.shadows.values() if one.settings.enabled}
+        on = {one.overlay for one in queries.all_enabled(self._plane.state)}
         found += [
             f"{overlay}: {pause.why}"
             for overlay, pause in sorted(self._plane.to_envoys.paused.items())

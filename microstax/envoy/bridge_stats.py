@@ -17,14 +17,10 @@ FILTER: Final = (
     r"|bridge/.*\.http_local_rate_limit\.rate_limited"
     r"|local_rate_limit\.bridge/.*\.rate_limited"
     r"|listener\.bridge/.*/refused\.downstream_cx_total"
-    r"|access_logs\.grpc_access_log\.logs_dropped"
     r"|http\.bridge/.*\.rbac\.policy\..*\.denied"
     r"|http\.bridge/.*\.downstream_rq_ws_on_non_ws_route"
 )
 """The alternatives of STATS_PATH's filter that are about bridges."""
-
-DROPPED: Final = "access_logs.grpc_access_log.logs_dropped"
-"""Counts entries of the log of refused calls that could not be sent."""
 
 _CALLS: Final = re.compile(r"cluster\.bridge/([^/.]+)\.(\w+)")
 _PASSED: Final = re.compile(r"vhost\.bridge/([^/.]+)\.route\.passed/([^.]+)\.upstream_rq_total")

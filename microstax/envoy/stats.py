@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
-from microstax.envoy.bridge_stats import DROPPED, BridgeCounters, read_bridges
 from microstax.envoy.bridge_stats import FILTER as BRIDGE_FILTER
+from microstax.envoy.bridge_stats import BridgeCounters, read_bridges
 from microstax.model.exchange import Side
 
 _FILTER: Final = (
@@ -27,7 +27,7 @@ _FILTER: Final = (
     r"|vhost\.tee/.*\.route\.(mirrored|skipped)/.*\.upstream_rq_total" + BRIDGE_FILTER + r")$"
 )
 STATS_PATH: Final = "/stats?" + urlencode({"format": "json", "usedonly": "", "filter": _FILTER})
-"""The admin path to GET; `read_counters` takes the JSON that it answers."""
+"""The admin path to GET; `stats_text.parse_stats` reads what it answers, and `read_counters` what that means."""
 
 _COPY: Final = re.compile(r"cluster\.copy/([^/]+)/(branch|control)/([^/.]+)\.(\w+)")
 _BRANCH: Final = re.compile(r"cluster\.branch/([^/]+)/(branch|control)/([^/]+)/(?P<protocol>h[12])\.(\w+)")
@@ -119,19 +119,16 @@ class Counters:
     mirrors: Mapping[MirrorKey, MirrorCounters]
     skipped: Mapping[str, SkippedCounters]
     bridges: Mapping[str, BridgeCounters]
-    log_dropped: int = 0
     tees: Mapping[str, TeeCounters]
 
 
-def read_counters(stats: Mapping[str, Any]) -> Counters:
-    """Return what the parsed JSON answer to STATS_PATH says. A counter that is not there is 0."""
-    values = {entry["name"]: int(entry["value"]) for entry in stats["stats"] if "value" in entry}
+def read_counters(values: Mapping[str, int]) -> Counters:
+    """Return what an Envoy's statistics (by name, of STATS_PATH) say. A counter that is not there is 0."""
     return Counters(
         uptime_s=values.get("server.uptime", 0),
         mirrors=_mirrors(values),
         skipped=_skipped(values),
         bridges=read_bridges(values),
-        log_dropped=values.get(DROPPED, 0),
         tees=_tees(values),
     )
 

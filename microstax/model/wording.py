@@ -1,5 +1,6 @@
 """What reports say in words wherever they say it: in their sentences and in every format."""
 
+from datetime import UTC, datetime
 from typing import Final
 
 _HOUR: Final = 60
@@ -22,6 +23,15 @@ def duration(minutes: float) -> str:
     if minutes < 2 * _DAY:
         return f"{minutes / _HOUR:.1f} hours"
     return f"{minutes / _DAY:,.0f} days"
+
+
+def rfc3339(unix_ms: int) -> str:
+    """Return a time in UTC to the second: `2026-11-25T14:50:18Z`. A time that no calendar has becomes the epoch."""
+    try:
+        moment = datetime.fromtimestamp(unix_ms // 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        moment = datetime.fromtimestamp(0, UTC)
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def size(count: int) -> str:

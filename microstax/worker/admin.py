@@ -5,6 +5,8 @@ from typing import Final
 
 import aiohttp
 
+from microstax.envoy.stats import STATS_PATH
+from microstax.envoy.stats_text import parse_stats
 from microstax.errors import FaultError
 
 TIMEOUT_S: Final = 2.0
@@ -39,6 +41,18 @@ async def get(address: str, path: str) -> bytes:
     if response.status != _OK:
         raise AdminError(f"The admin interface at {address} answered {path.partition('?')[0]} with {response.status}.")
     return bytes(body)
+
+
+async def statistics(address: str) -> dict[str, int]:
+    """Return an Envoy's statistics by name, as far as anybody reads them (`microstax.envoy.stats`).
+
+    Raises AdminError, also where the answer has none.
+    """
+    answer = await get(address, STATS_PATH)
+    try:
+        return parse_stats(answer)
+    except ValueError as error:
+        raise AdminError(f"The admin interface at {address} answered with no statistics: {error}") from error
 
 
 def epoch_of(address: str) -> str:

@@ -20,12 +20,11 @@ from microstax.capture import (
 )
 from microstax.envoy import tap_request
 from microstax.envoy.memory import MEMORY_PATH, read_memory
-from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
-from microstax.envoy.stats_text import parse_stats
+from microstax.envoy.stats import MirrorKey, read_counters
 from microstax.errors import UsageError
 from microstax.generated.management.microstax.management.v1 import Target
 from microstax.model.exchange import Side
-from microstax.worker.admin import AdminError, epoch_of, get
+from microstax.worker.admin import AdminError, epoch_of, get, statistics
 from microstax.worker.ledger import Ledger
 from microstax.worker.notices import Notices
 from microstax.worker.poll_size import TraceSizes, traces_per_poll
@@ -233,11 +232,10 @@ class Node:
         """Read the counters once; raises AdminError."""
         address = self.target.admin_address
         epoch, at_ms = epoch_of(address), time.time_ns() // 1_000_000
-        values = _stats(address, await get(address, STATS_PATH))
+        values = await statistics(address)
         traces = self._traces.since(read_so_far(self.collector))
         self.ledger.count(self.target.node_id, epoch=epoch, counters=values, at_ms=at_ms, traces=traces)
-        counted = read_counters({"stats": [{"name": name, "value": value} for name, value in values.items()]})
-        for key, mirror in counted.mirrors.items():
+        for key, mirror in read_counters(values).mirrors.items():
             if key.side is Side.BRANCH:
                 self._note_drops(key, mirror.dropped)
         self.memory_bytes = read_memory(await get(address, MEMORY_PATH))
@@ -255,13 +253,6 @@ class Node:
         except UsageError as error:
             self.notices.problem(f"redaction {self.target.node_id}", f"{self.target.node_id}: {error.message}")
             return None
-
-
-def _stats(address: str, answer: bytes) -> dict[str, int]:
-    try:
-        return parse_stats(answer)
-    except ValueError as error:
-        raise AdminError(f"The admin interface at {address} answered with no statistics: {error}") from error
 
 
 def _monotonic_us() -> int:

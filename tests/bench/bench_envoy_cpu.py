@@ -22,10 +22,11 @@ from programs import load, server
 from microstax.demo.workspace import free_ports
 from microstax.envoy import arguments, bootstrap, tap_request
 from microstax.envoy.build import build
-from microstax.envoy.stats import STATS_PATH, MirrorKey, read_counters
+from microstax.envoy.stats import MirrorKey, read_counters
 from microstax.model.environment import Address
 from microstax.model.exchange import Side
 from microstax.model.plan import Mirror, TeePlan, TeeService
+from microstax.worker.admin import statistics
 from microstax.xds import Resource, Snapshot, XdsOptions, XdsServer
 
 RATE = 400
@@ -181,12 +182,7 @@ async def ours(folder: Path, port: int, baseline: int, branch: int) -> AsyncIter
 
 async def mirrored(admin: Path) -> int:
     """Return how many copies our Envoy counts."""
-    connector = aiohttp.UnixConnector(str(admin))
-    async with (
-        aiohttp.ClientSession(connector=connector) as session,
-        session.get(f"http://envoy{STATS_PATH}") as reply,
-    ):
-        counters = read_counters(await reply.json(content_type=None))
+    counters = read_counters(await statistics(f"unix:{admin}"))
     return counters.mirrors[MirrorKey("catalog", "next", Side.BRANCH)].mirrored
 
 

@@ -5,7 +5,6 @@ Both servers answer with the request's own path, so a pair of two different requ
 
 import argparse
 import asyncio
-import json
 import shutil
 import sys
 import tempfile
@@ -170,12 +169,12 @@ async def measure(case: Case = CASES[0]) -> Counter[str]:
 
 async def _counted(admins: Iterable[str]) -> Counter[str]:
     """Return what the Envoys counted."""
-    from microstax.envoy.stats import STATS_PATH, read_counters
-    from microstax.worker.admin import get
+    from microstax.envoy.stats import read_counters
+    from microstax.worker.admin import statistics
 
     found: Counter[str] = Counter()
     for admin in admins:
-        counted = read_counters(json.loads(await get(admin, STATS_PATH)))
+        counted = read_counters(await statistics(admin))
         found["mirrored"] += sum(one.mirrored + one.dropped for one in counted.mirrors.values())
         found["tapped"] += sum(one.tapped for one in counted.tees.values())
     return found

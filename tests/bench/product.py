@@ -14,7 +14,7 @@ from microstax.api.address import STATE_VARIABLE, socket_path
 from microstax.control import layout
 from microstax.demo.commands import program
 from microstax.demo.workspace import free_ports
-from microstax.envoy.stats import STATS_PATH, Counters, MirrorKey, read_counters
+from microstax.envoy.stats import Counters, MirrorKey, read_counters
 from microstax.model.exchange import Side
 from microstax.runtime.marker import marked_processes
 from microstax.worker import admin
@@ -90,7 +90,7 @@ class Product:
     def counters(self, node: str) -> Counters:
         """Return what an Envoy counted, by its admin socket."""
         path = socket_path(self.state, layout.admin_socket(node))
-        return read_counters(json.loads(asyncio.run(admin.get(f"unix:{path}", STATS_PATH))))
+        return read_counters(asyncio.run(admin.statistics(f"unix:{path}")))
 
     def mirrored(self, environment: str, overlay: str) -> int:
         """Return the copies that a tee has made or dropped for an overlay since its shadow was switched on."""

@@ -20,11 +20,14 @@ class Admin:
 
     def __init__(self) -> None:
         self.active: list[int] = [0]
+        self.broken = False
         self.asked = 0
 
     async def answer(self, _: web.Request) -> web.Response:
         active = self.active[min(self.asked, len(self.active) - 1)]
         self.asked += 1
+        if self.broken:
+            return web.Response(text="no such thing")
         stats = [
             {"name": ACTIVE, "value": active},
             {"name": ACTIVE.replace("branch/branch", "branch/other"), "value": 9},
@@ -62,3 +65,10 @@ async def test_a_branch_that_hangs_holds_nobody_up_for_long(admin: Admin, tmp_pa
 async def test_an_envoy_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
     async with asyncio.timeout(20):
         await drain_of(tmp_path)(NODE, "branch")
+
+
+async def test_an_envoy_that_answers_nonsense_is_not_waited_for(admin: Admin, tmp_path: Path) -> None:
+    admin.broken = True
+    async with asyncio.timeout(20):
+        await drain_of(tmp_path)(NODE, "branch")
+    assert admin.asked == 1

@@ -31,6 +31,7 @@ from microstax.capture.trace_reader import TraceReader
 from microstax.envoy import arguments, bootstrap, concurrency_of, tap_request
 from microstax.envoy.build import build
 from microstax.envoy.stats import STATS_PATH, Counters, read_counters
+from microstax.envoy.stats_text import parse_stats
 from microstax.model.environment import Address
 from microstax.model.exchange import Exchange
 from microstax.xds import Resource, Snapshot, XdsOptions, XdsServer
@@ -393,7 +394,7 @@ class Node:
             await eventually(lambda port=service.listen.port: accepts(port))
 
     async def counters(self) -> Counters:
-        return read_counters(json.loads(await self.envoy.text(STATS_PATH)))
+        return read_counters(parse_stats((await self.envoy.text(STATS_PATH)).encode()))
 
     @asynccontextmanager
     async def tapped(self, *, traces: int = 10_000, body: int = 65536, wait_ms: int = 1500) -> AsyncIterator["Tap"]:

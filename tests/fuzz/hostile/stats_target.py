@@ -72,7 +72,7 @@ def _check_stats(answer: bytes) -> None:
         values = parse_stats(answer)
     except ValueError:
         return
-    read_counters({"stats": [{"name": name, "value": value} for name, value in values.items()]})
+    read_counters(values)
     for node in ("tee~prod", "bridge~branch", "other"):
         for reading in counters.readings(_STATE, node=node, epoch="1", values=values):
             assert reading.value >= 0, "a counter below 0"

@@ -2,7 +2,6 @@
 
 import json
 import re
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -33,10 +32,6 @@ def test_a_tap_request_can_only_have_the_safe_sink_and_format(traces: int, timeo
 def test_a_tap_request_out_of_range_is_refused(wrong: tuple[int, int, int]) -> None:
     with pytest.raises(ValueError, match="no such tap"):
         tap_request(*wrong)
-
-
-def stats(**values: int) -> dict[str, Any]:
-    return {"stats": [{"name": name, "value": value} for name, value in values.items()] + [{"histograms": {}}]}
 
 
 def test_counters_are_read_by_their_names_and_the_filter_lets_them_pass() -> None:
@@ -73,7 +68,7 @@ def test_counters_are_read_by_their_names_and_the_filter_lets_them_pass() -> Non
     assert all(re.search(pattern, name) for name in values)
     assert not re.search(pattern, "cluster.baseline/catalog.upstream_rq_total")
     assert not re.search(pattern, "http.tee/catalog.rds.tee/catalog.update_attempt")
-    counters = read_counters(stats(**values))
+    counters = read_counters(values)
     assert counters.uptime_s == 12
     assert counters.mirrors == {
         MirrorKey("catalog", "next", Side.BRANCH): MirrorCounters(
@@ -100,5 +95,5 @@ def test_counters_are_read_by_their_names_and_the_filter_lets_them_pass() -> Non
 
 
 def test_an_envoy_that_has_counted_nothing() -> None:
-    counters = read_counters({"stats": []})
+    counters = read_counters({})
     assert (counters.uptime_s, dict(counters.mirrors), dict(counters.skipped)) == (0, {}, {})
