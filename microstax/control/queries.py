@@ -89,6 +89,14 @@ def control_mode(base: ServiceSpec, shadow: ShadowRecord) -> ControlMode:
     return ControlMode.NONE if wanted is ControlMode.COPY and not base.command else wanted
 
 
+def controlled_services(state: State, record: OverlayRecord, shadow: ShadowRecord) -> frozenset[str]:
+    """Return the shadow's services that have a control: one that was asked for may not be possible."""
+    names = (spec.name for spec in shadowed_services(record, shadow))
+    return frozenset(
+        one for one in names if control_mode(base_service(state, record, one), shadow) is not ControlMode.NONE
+    )
+
+
 def control_words(state: State, record: OverlayRecord, shadow: ShadowRecord) -> str:
     """Return the controls of a shadow's services for people, such as `copy` or `copy, none`."""
     services = shadowed_services(record, shadow)

@@ -36,7 +36,7 @@ class Question:
     """All that a report is built of. `aggregates` are by service, as bytes; the numbers may be 0, for the default.
 
     `minutes` have passed since `since_ms`, None where the shadow is off. `control` is the kind of control that could be
-    had, `controlled` says that one is switched on.
+    had, `controlled` are the services that have one now.
     """
 
     overlay: str
@@ -57,7 +57,7 @@ class Question:
     alpha: float = 0.0
     tolerance: float = 0.0
     control: ControlMode = ControlMode.COPY
-    controlled: bool = False
+    controlled: frozenset[str] = frozenset()
 
 
 _MOST_ALPHA: Final = 0.5
@@ -104,7 +104,7 @@ class Reports:
             alpha=request.alpha,
             tolerance=request.tolerance,
             control=queries.possible_control(self._plane.state, record, shadow),
-            controlled=shadow.settings.control is not ControlMode.NONE,
+            controlled=queries.controlled_services(self._plane.state, record, shadow),
         )
         # A large report takes a while, and the event loop has Envoys to serve.
         document = await asyncio.to_thread(self._build, question)

@@ -108,7 +108,7 @@ def _ttl_ms(wish: Wish, current: ShadowSettings) -> int:
         return current.ttl_ms
     if wish.ttl_ms and not LEAST_TTL_MS <= wish.ttl_ms <= MOST_TTL_MS:
         raise UsageError(
-            f"--ttl is {wish.ttl_ms / 1000:g} s, and must be at least {LEAST_TTL_MS // 1000} s and at most "
+            f"--ttl is {wish.ttl_ms / 1000:,.10g} s, and must be at least {LEAST_TTL_MS // 1000} s and at most "
             f"{MOST_TTL_MS // _DAY_MS} days; 'never' lets a shadow not end by itself."
         )
     return wish.ttl_ms

@@ -40,7 +40,7 @@ class ReportInput:
 
     `service`, `endpoint` and `kind` show only a part: verdicts are judged among all, counted over what is shown. `kind`
     is one of microstax.model.ignore.KINDS, or empty. `control` is the kind of control to recommend where there is none;
-    `controlled`: one is switched on.
+    `controlled` are the services that have one.
     `today` tells which rules are expired (None: none is); `minutes` is how long traffic has been compared, None where
     that is not known.
     """
@@ -61,7 +61,7 @@ class ReportInput:
     kind: str = ""
     policy: Policy = field(default_factory=Policy)
     control: str = "copy"
-    controlled: bool = False
+    controlled: frozenset[str] = frozenset()
 
 
 def build_report(given: ReportInput) -> ReportDocument:

@@ -101,18 +101,19 @@ def judge_all(
     hidden: Hidden,
     expecting: Expecting,
     policy: Policy,
-    controlled: bool = False,
+    controlled: frozenset[str] = frozenset(),
 ) -> Family:
     """Judge every discrepancy that no rule hides, and the spikes of every endpoint, as one family.
 
-    `controlled`: a control is switched on. While it may still answer for the first time, nothing is judged without it.
+    The services in `controlled` have a control. While it may still answer for the first time, nothing is judged without
+    it.
     """
     endpoints = [
         JudgedEndpoint(
             service,
             name,
             endpoint,
-            aggregate.triples > 0 or (controlled and aggregate.pairs < _CONTROL_ANSWERS),
+            aggregate.triples > 0 or (service in controlled and aggregate.pairs < _CONTROL_ANSWERS),
             _clean(endpoint, policy),
         )
         for service, aggregate in sorted(aggregates.items())

@@ -19,7 +19,7 @@ from microstax.generated.management.microstax.management import v1
 from microstax.model.record import StoredPair, decode_pair, encode_pair
 from microstax.store.memory import MemoryStore
 from microstax.store.port import PairLimits
-from microstax.testing import a_response, a_triple
+from microstax.testing import a_request, a_response, a_triple
 
 COPY = "cluster.copy/catalog/branch/branch"
 
@@ -400,6 +400,20 @@ async def test_a_report_without_control_names_one_that_can_be_had(stage: Any, ba
     aggregate.add(a_triple(overlay="branch"))
     await FakeWorker(stage.client).submit(paired=1, aggregate=aggregate.to_bytes())
     assert any(advice in reason for reason in (await report(stage))["reasons"])
+
+
+async def test_a_control_that_cannot_be_is_not_waited_for(stage: Any) -> None:
+    """A server that runs already has no copy: what is asked for by default is nobody there."""
+    await stage.baseline(text="services: [{name: catalog, url: 'http://127.0.0.1:9', port: 18120}]")
+    await stage.overlay(text="services: [{name: catalog, url: 'http://127.0.0.1:10'}]")
+    await stage.shadow()
+    aggregate = ServiceAggregate.empty()
+    for thing in range(60):
+        request = a_request(path=f"/things/{thing}")
+        sides = (a_response(orjson.dumps(body)) for body in ({"id": thing}, {"id": thing, "new": 1}))
+        aggregate.add(a_triple(*sides, id=f"id-{thing}", overlay="branch", request=request))
+    await FakeWorker(stage.client).submit(paired=60, aggregate=aggregate.to_bytes())
+    assert (await report(stage))["verdict"] == "different"
 
 
 async def test_old_pairs_go_and_those_that_a_finding_shows_stay(shadowed: Any, worker: FakeWorker) -> None:
