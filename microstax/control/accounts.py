@@ -51,7 +51,7 @@ class Accounts:
     def begin(self, shadow: ShadowRecord, counts: Counts, *, then_ms: int, now_ms: int) -> None:
         """Begin with the tallies as they were when the last delta came, at `then_ms` by a worker's clock."""
         for service, own in _by_service(counts).items():
-            missing = own.get(coverage.MIRRORED, 0) - coverage.told(coverage.account(own, overdue=0))
+            missing = coverage.outstanding(own)
             self._of(shadow, service).begin(missing, at_ms=then_ms, now_ms=min(then_ms, now_ms))
         self.note(shadow, counts, now_ms=min(then_ms, now_ms))
 

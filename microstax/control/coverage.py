@@ -17,6 +17,8 @@ PAIRED: Final = "paired"
 MIRRORED: Final = "mirrored"
 OVERFLOW: Final = "overflow"
 BLOCKED: Final = "blocked"
+UNREAD: Final = "unread"
+"""Copies of which workers told what became of them, and not yet which reading counted them (Accounted)."""
 _REASON: Final = "reason:"
 _SKIPPED_METHOD: Final = "skipped_method:"
 _SKIPPED: Final = "skipped:"
@@ -116,6 +118,15 @@ def account(counts: Mapping[str, int], *, overdue: int) -> Account:
 def told(one: Account) -> int:
     """Return of how many copies the workers have said what became of them."""
     return one.paired + sum(one.reasons.values())
+
+
+def outstanding(counts: Mapping[str, int]) -> int:
+    """Return how many copies of a service were made and not yet told of by their reading, from its tallies by name.
+
+    What is told already of copies that no reading had counted is told again with that reading (microstax.worker.ages).
+    """
+    one = account(counts, overdue=0)
+    return one.mirrored - told(one) + counts.get(UNREAD, 0)
 
 
 def not_compared(one: Account) -> dict[str, int]:

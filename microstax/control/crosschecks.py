@@ -94,7 +94,7 @@ def of_service(service: str, now: Counts, then: Counts, *, overdue: int, forgot:
     made, told = now.get(coverage.MIRRORED, 0), _told(now)
     lost = sum(n for name, n in _reasons(now).items() if name in _HIDING) + max(0, made - told)
     return [
-        _check(service, "requests", _routes(now, then)),
+        _check(service, "requests", _routes(now, then, forgot)),
         _check(service, "copies", _copies(now, then, forgot)),
         _accounted(service, made, told, overdue=overdue, forgot=forgot),
         *(
@@ -159,24 +159,27 @@ def _found(
     }
 
 
-def _routes(now: Counts, then: Counts) -> _Reading:
+def _routes(now: Counts, then: Counts, forgot: str) -> _Reading:
+    entered = now.get(ENTERED, 0)
     return _Reading(
-        envoy=now.get(ENTERED, 0),
+        envoy=entered,
         envoy_then=then.get(ENTERED, 0),
         counted=now.get(LEFT, 0),
         counted_then=then.get(LEFT, 0),
-        may_miss=now.get(MISSED, 0) + now.get(GIVEN_UP, 0),
-        miss_because=_BASELINE if now.get(MISSED, 0) else _HUNG_UP,
+        may_miss=entered if forgot else now.get(MISSED, 0) + now.get(GIVEN_UP, 0),
+        miss_because=forgot or (_BASELINE if now.get(MISSED, 0) else _HUNG_UP),
     )
 
 
 def _copies(now: Counts, then: Counts, forgot: str) -> _Reading:
-    unreached = now.get(UNREACHED, 0)
+    unreached, routed = now.get(UNREACHED, 0), now.get(ROUTED, 0)
     return _Reading(
-        envoy=now.get(ROUTED, 0),
+        envoy=routed,
         envoy_then=then.get(ROUTED, 0),
         counted=now.get(coverage.MIRRORED, 0),
         counted_then=then.get(coverage.MIRRORED, 0),
+        may_miss=routed if forgot else 0,
+        miss_because=forgot,
         may_exceed=now.get(coverage.MIRRORED, 0) if forgot else unreached,
         excess_because=forgot or _BASELINE,
     )

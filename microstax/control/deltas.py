@@ -5,12 +5,13 @@ all that come after.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from microstax.control import counters, coverage, crosschecks, layout, queries
 from microstax.errors import InvalidFileError, UsageError
-from microstax.generated.management.microstax.management.v1 import Delta, NodeCounters, ServiceDelta
+from microstax.generated.management.microstax.management.v1 import Accounted, Delta, NodeCounters, ServiceDelta
 from microstax.model.exchange import READ, Stray
 from microstax.model.record import decode_pair
 from microstax.store.port import CounterReading, DeltaRecord, ExamplePair, ServiceResult
@@ -74,6 +75,7 @@ def record(
                 if _is_wanted(state, delta, one)
             ),
             *(result for node in delta.counters for result in _of_node(state, node, node.node_id in restarted)),
+            *_unread(state, delta),
         ),
         readings=tuple(
             reading
@@ -123,15 +125,39 @@ def _of_node(state: State, node: NodeCounters, restarted: bool) -> Iterator[Serv
             )
 
 
-def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
-    """Tell whether results belong to the generation of their shadow; a worker that knows none means the newest."""
+def _unread(state: State, delta: Delta) -> Iterator[ServiceResult]:
+    """Yield of how many copies more a delta says what became of them than by which reading they were made."""
+    unread: Counter[tuple[str, str]] = Counter()
+    for one in delta.services:
+        if _is_mirrored(state, one):
+            unread[one.overlay, one.service] += one.paired + sum(one.not_compared.values())
+    for told in delta.accounted:
+        if _is_mirrored(state, told):
+            unread[told.overlay, told.service] -= sum(told.by_reading.values())
+    for (overlay, service), count in sorted(unread.items()):
+        if count:
+            yield ServiceResult(
+                overlay=overlay,
+                generation=state.shadows[overlay].generation,
+                service=service,
+                counts={coverage.UNREAD: count},
+            )
+
+
+def _is_mirrored(state: State, one: ServiceDelta | Accounted) -> bool:
+    """Tell whether news belong to the generation of their shadow; a worker that knows none means the newest."""
     shadow, overlay = state.shadows.get(one.overlay), state.overlays.get(one.overlay)
-    wanted = (
+    return (
         shadow is not None
         and overlay is not None
         and one.generation in {0, shadow.generation}
         and any(spec.name == one.service for spec in queries.shadowed_services(overlay, shadow))
     )
+
+
+def _is_wanted(state: State, delta: Delta, one: ServiceDelta) -> bool:
+    """Tell whether results are of now, and say so in the log where they are not."""
+    wanted = _is_mirrored(state, one)
     if not wanted and (one.paired or one.not_compared):
         _log.info(
             "%s sent %d pairs of %s/%s, generation %d, which is not mirrored now: they are not counted",

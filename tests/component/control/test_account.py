@@ -204,6 +204,23 @@ async def test_a_control_plane_that_comes_back_goes_on_with_what_is_outstanding(
         assert (await account(second))["not_compared"] == {"capture_gap": 2}
 
 
+async def test_what_was_told_before_its_reading_came_is_told_once(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two pairs were younger than the last reading before the control plane went: their reading comes after it."""
+    store = MemoryStore()
+    async with start(store=store) as first:
+        await first.baseline()
+        await first.overlay()
+        await first.shadow()
+        worker = Reporter(first.client)
+        await worker.tell({COPIES: 100}, paired=98, told={1: 96})
+    async with start(store=store) as second:
+        worker.client = second.client
+        await worker.tell({COPIES: 106}, paired=2, told={2: 4})
+        monkeypatch.setattr(coverage, "DELIVERY_MS", -15_000)
+        found = await account(second)
+        assert (found["mirrored"], found["paired"], found["not_compared"]) == (106, 100, {"capture_gap": 6})
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"told": {1: -4}}, {"traces": {"read": -1}}, {"paired": 1, "gaps": {"copy_missing": -1}}],

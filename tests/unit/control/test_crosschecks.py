@@ -76,6 +76,14 @@ def test_what_workers_told_before_the_counters_came_is_under_way() -> None:
     assert (found["accounted"]["under_way"], found["accounted"]["unexplained"]) == (7, 0)
 
 
+def test_what_was_counted_on_one_side_when_envoy_was_killed_is_explained_by_that() -> None:
+    now = {checks.ENTERED: 51, checks.LEFT: 50, checks.ROUTED: 50, MIRRORED: 49, PAIRED: 49}
+    found, restarted = of(now), of(now, forgot=checks.RESTARTED)
+    for what in ("requests", "copies"):
+        assert (found[what]["unexplained"], restarted[what]["unexplained"]) == (1, 0)
+        assert (restarted[what]["difference"], restarted[what]["because"]) == (1, checks.RESTARTED)
+
+
 def test_more_told_than_made_is_unexplained_unless_envoy_forgot() -> None:
     now = {MIRRORED: 100, PAIRED: 103}
     assert of(now, overdue=-3)["accounted"]["unexplained"] == 3
