@@ -77,6 +77,17 @@ def begin(*, ppm: int, reading: Reading, why: str = "") -> Budget:
     )
 
 
+def first_ppm(demand: float, limits: Limits, *, seconds: float) -> int:
+    """Return the share to begin with, in parts per million, where `demand` requests a second were seen for `seconds`.
+
+    It is what was asked for, but where the limit would be passed by more than chance.
+    """
+    chance = _CHANCE * math.sqrt(limits.rps / seconds)
+    if demand * limits.sample_ppm <= (limits.rps * _OVER + chance) * MILLION:
+        return limits.sample_ppm
+    return _room(limits.rps * _AIM, demand, limits)
+
+
 def step(budget: Budget, reading: Reading, limits: Limits, burden: Burden, *, timeout_ms: int) -> Budget:
     """Return the budget after a reading; its share is never above the one that was asked for."""
     if budget.ppm >= limits.sample_ppm or not budget.why:
@@ -166,12 +177,12 @@ def _risen(budget: Budget, limits: Limits, burden: Burden) -> Budget:
     now_ms = budget.since.at_ms
     if not burden.is_calm or now_ms < budget.quiet_ms or now_ms - budget.changed_ms < QUIET_MS:
         return budget
-    target = _room(limits.rps * _AIM, budget, limits)
+    target = _room(limits.rps * _AIM, budget.demand, limits)
     if target <= budget.ppm or (target < limits.sample_ppm and target * _UNDER < budget.ppm * _AIM):
-        return budget
+        return replace(budget, why=_held(limits)) if budget.why and target < limits.sample_ppm else budget
     ppm = min(target, _scaled(budget.ppm, _MAX_RISE))
     if budget.knee and budget.demand * ppm > budget.knee * _BELOW_KNEE * MILLION:
-        ppm = _room(budget.knee * _BELOW_KNEE, budget, limits)
+        ppm = _room(budget.knee * _BELOW_KNEE, budget.demand, limits)
         if ppm < budget.ppm * _WORTH:
             return _probed(budget, limits)
     return _raised(budget, ppm, limits)
@@ -186,11 +197,11 @@ def _probed(budget: Budget, limits: Limits) -> Budget:
     return replace(risen, probing=True, knee=budget.knee * _PROBE)
 
 
-def _room(rps: float, budget: Budget, limits: Limits) -> int:
+def _room(rps: float, demand: float, limits: Limits) -> int:
     """Return the share that mirrors so many requests a second, or the one that was asked for."""
-    if budget.demand * limits.sample_ppm <= rps * MILLION:
+    if demand * limits.sample_ppm <= rps * MILLION:
         return limits.sample_ppm
-    return max(1, round(rps * MILLION / budget.demand))
+    return max(1, round(rps * MILLION / demand))
 
 
 def _raised(budget: Budget, ppm: int, limits: Limits) -> Budget:

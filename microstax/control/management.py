@@ -6,6 +6,7 @@ from typing import Any, Final
 from microstax.api import methods
 from microstax.api.methods import Method
 from microstax.control import describe, queries
+from microstax.control.demand import Demand
 from microstax.control.draining import Drain
 from microstax.control.endings import Endings
 from microstax.control.environments import Environments
@@ -34,6 +35,7 @@ class Management:
         intake: Intake,
         watch_timeout_s: float,
         drain: Drain,
+        demand: Demand,
         reports: Reports,
         status: StatusReport,
         endings: Endings,
@@ -52,6 +54,7 @@ class Management:
             has_workers=lambda: bool(intake.workers),
             watch_timeout_s=watch_timeout_s,
             drain=drain,
+            demand=demand,
         )
         self._environments: Final = Environments(plane)
         self._overlays: Final = Overlays(plane, self._shadows)

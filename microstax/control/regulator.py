@@ -12,18 +12,18 @@ from typing import Final
 
 from microstax.control import budget, layout, queries
 from microstax.control.ahead import Held
-from microstax.control.budget import Budget, Limits
+from microstax.control.budget import Budget
 from microstax.control.plane import Plane
+from microstax.control.shares import limits_of, percent
 from microstax.control.strain import Burden, Reading
 from microstax.envoy import stats
 from microstax.envoy.stats import MirrorCounters, MirrorKey
 from microstax.generated.management.microstax.management.v1 import Delta, NodeCounters
 from microstax.model.exchange import Side
-from microstax.model.shadow import MILLION
 from microstax.store.state import PutShadow, ShadowRecord, State
 
 _log: Final = logging.getLogger(__name__)
-_BEFORE: Final = "it was lowered before microstax was started, and climbs"
+_BEFORE: Final = "it was lowered when it began, or before microstax was started, and climbs"
 RESUMED: Final = "mirroring began again after a pause, and climbs"
 
 
@@ -112,7 +112,7 @@ class Regulator:
     def adjusted(self, shadow: ShadowRecord) -> list[str]:
         """Return a sentence for every service that gets less than was asked for."""
         return [
-            f"{service}: {_percent(one.ppm)} of the {_percent(shadow.settings.sample_ppm)} that were asked for: "
+            f"{service}: {percent(one.ppm)} of the {percent(shadow.settings.sample_ppm)} that were asked for: "
             f"{one.why}."
             for service, one in self._of(shadow)
             if one.ppm < shadow.settings.sample_ppm and one.why
@@ -143,10 +143,7 @@ class Regulator:
         self._budgets = {key: one for key, one in self._budgets.items() if key[:2] in current}
         settings = shadow.settings
         is_paused = shadow.overlay in self._plane.to_envoys.paused
-        level = budget.water_level(
-            (min(settings.max_rps, one.demand * settings.sample_ppm / MILLION) for _, one in self._of(shadow)),
-            settings.max_total_rps,
-        )
+        limits = limits_of(settings, [one.demand for _, one in self._of(shadow)])
         for service in self._services(shadow):
             key, reading = (shadow.overlay, shadow.generation, service), self._reading(shadow, service)
             if reading is None:
@@ -155,17 +152,7 @@ class Regulator:
             self._budgets[key] = (
                 replace(last, since=reading)
                 if is_paused
-                else budget.step(
-                    last,
-                    reading,
-                    Limits(
-                        sample_ppm=settings.sample_ppm,
-                        rps=min(settings.max_rps, level),
-                        flag="--max-rps" if settings.max_rps <= level else "--max-total-rps",
-                    ),
-                    burden,
-                    timeout_ms=settings.branch_timeout_ms,
-                )
+                else budget.step(last, reading, limits, burden, timeout_ms=settings.branch_timeout_ms)
             )
         self._show(shadow)
 
@@ -215,10 +202,6 @@ def _begun(ppm: int, sample_ppm: int, reading: Reading) -> Budget:
 def _copies(one: MirrorCounters) -> int:
     """Return how many copies were to be made: one that was dropped never became one to Envoy."""
     return one.mirrored + one.dropped
-
-
-def _percent(ppm: int) -> str:
-    return f"{ppm * 100 / MILLION:.3g}%"
 
 
 def _with_shares(state: State, overlay: str, held: Held) -> tuple[PutShadow, ...]:

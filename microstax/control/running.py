@@ -16,6 +16,7 @@ from microstax.capture.redaction import KEY_BYTES
 from microstax.control import comparing, layout, plans, ports, processes
 from microstax.control.access_log import AccessLog
 from microstax.control.controls import Controls
+from microstax.control.demand import demand_of
 from microstax.control.draining import drain_of
 from microstax.control.endings import Endings
 from microstax.control.envoys import envoy_binary, envoy_processes, worker_process
@@ -182,6 +183,7 @@ class ControlPlane:
             intake=self._intake,
             watch_timeout_s=self._watch_timeout_s,
             drain=drain_of(self._folder),
+            demand=demand_of(self._folder),
             reports=Reports(self.plane, self._intake, self._refusals, build=comparing.report),
             status=StatusReport(self.plane, self._intake, guarding, folder=self._folder, nodes=self.xds.status),
             endings=self.endings,

@@ -8,20 +8,24 @@ A new sample, budget, end or number of pairs to keep does not. It is committed w
 before goes when there is something in its place.
 """
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from microstax.control import layout, plans, queries, settings
 from microstax.control.ahead import Pause, Pauser
 from microstax.control.controls import Controls
+from microstax.control.demand import WINDOW_S, Demand
 from microstax.control.draining import MOST_S, Drain
 from microstax.control.endings import off
 from microstax.control.kill_switch import KillSwitch
 from microstax.control.plane import Plane
 from microstax.control.progress import Outcome, Teller
 from microstax.control.settings import Wish
+from microstax.control.shares import first_shares, percent
 from microstax.control.tasks import finish
 from microstax.control.watches import Watches
 from microstax.envoy.check import check
@@ -36,7 +40,10 @@ WATCH_TIMEOUT_S: Final = 3.0
 
 
 class Shadows:
-    """Switches shadows. `has_workers` tells whether anybody is there to compare, `drain` waits for copies under way."""
+    """Switches shadows. `has_workers` tells whether anybody is there to compare.
+
+    `drain` waits for copies under way, `demand` tells how busy services are before they are mirrored.
+    """
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class Shadows:
         has_workers: Callable[[], bool],
         watch_timeout_s: float,
         drain: Drain,
+        demand: Demand,
     ) -> None:
         self._plane: Final = plane
         self._controls: Final = controls
@@ -56,6 +64,7 @@ class Shadows:
         self._has_workers: Final = has_workers
         self._watch_timeout_s: Final = watch_timeout_s
         self._drain: Final = drain
+        self._demand: Final = demand
         self._generations: Final[dict[str, int]] = {}
 
     async def enable(self, name: str, wish: Wish, tell: Teller) -> Outcome:
@@ -72,7 +81,7 @@ class Shadows:
                 if before is None or not before.settings.enabled:
                     # Else a counter that is above its old value when it is first read would seem to go on from there.
                     await self._plane.journal.store.forget_mirrors(name)
-                await self._put_in_force(record, shadow, tell, pulled)
+                shadow = await self._put_in_force(record, shadow, tell, pulled)
             except BaseException:
                 await finish(self._revert(record), name=f"revert {name}")
                 raise
@@ -139,11 +148,19 @@ class Shadows:
             overlay=name, settings=chosen, generation=generation, since_ms=now_ms, expires_ms=expires_ms
         )
 
-    async def _put_in_force(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller, pulled: int) -> None:
-        """Let a worker look, then Envoy mirror, then everybody know. The caller ends the show, also of a failure."""
+    async def _put_in_force(
+        self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller, pulled: int
+    ) -> ShadowRecord:
+        """Let a worker look, then Envoy mirror, then everybody know. The caller ends the show, also of a failure.
+
+        Return the shadow as it begins: with lower shares where there is more traffic than its budget allows.
+        """
         node = layout.tee_node(record.spec.baseline)
         self._plane.to_workers.show(shadow)
-        watched = await self._watches.wait(node, shadow.overlay, shadow.generation, timeout_s=self._watch_timeout_s)
+        watched, shadow = await asyncio.gather(
+            self._watches.wait(node, shadow.overlay, shadow.generation, timeout_s=self._watch_timeout_s),
+            self._begun(record, shadow, tell),
+        )
         tell.say("waiting for Envoy")
         self._kill_switch.check(pulled, shadow.overlay)
         self._plane.to_envoys.show(shadow)
@@ -161,6 +178,23 @@ class Shadows:
                 f"No worker looks at {node} yet, so the first requests may be missed: see 'microstax status' and "
                 "'microstax env diffs', which counts them as capture_gap."
             )
+        return shadow
+
+    async def _begun(self, record: OverlayRecord, shadow: ShadowRecord, tell: Teller) -> ShadowRecord:
+        """Return a shadow that begins anew with the shares that its budget allows of the traffic that there is."""
+        before = self._plane.state.shadows.get(shadow.overlay)
+        if before is not None and before.generation == shadow.generation:
+            return shadow  # its shares have been measured
+        demand = await self._demand(layout.tee_node(record.spec.baseline))
+        ours = {spec.name for spec in queries.shadowed_services(record, shadow)}
+        known = {service: rps for service, rps in demand.items() if service in ours}
+        shares = first_shares(shadow.settings, known, seconds=WINDOW_S)
+        for service, ppm in shares.items():
+            tell.say(
+                f"{service} takes {known[service]:,.0f} requests a second, more than its budget: "
+                f"it begins with {percent(ppm)} of them"
+            )
+        return replace(shadow, in_force=MappingProxyType(shares))
 
     async def _end_pauses(self, record: OverlayRecord, tell: Teller) -> None:
         """Let a shadow mirror that ended and could not be stored as off; say so if somebody else pauses it."""

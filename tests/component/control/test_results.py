@@ -20,6 +20,7 @@ from microstax.model.record import StoredPair, decode_pair, encode_pair
 from microstax.store.memory import MemoryStore
 from microstax.store.port import PairLimits
 from microstax.testing import a_request, a_response, a_triple
+from microstax.worker.ages import LONG_AGO
 
 COPY = "cluster.copy/catalog/branch/branch"
 
@@ -34,10 +35,18 @@ class FakeWorker:
         self.sequence += 1
         nodes = [v1.NodeCounters(node_id="tee~prod", epoch="1", counters=counters)] if counters else []
         services = [v1.ServiceDelta(overlay="branch", service="catalog", **service)] if service else []
+        told = sum(one.paired + sum(one.not_compared.values()) for one in services)
+        ages = {"overlay": "branch", "service": "catalog", "by_reading": {LONG_AGO: told}}
         return await self.client.call(
             methods.SUBMIT_DELTA,
             v1.Delta(
-                worker_id=self.name, sequence=self.sequence, at_ms=at_ms, services=services, counters=nodes, lag_ms=3
+                worker_id=self.name,
+                sequence=self.sequence,
+                at_ms=at_ms,
+                services=services,
+                counters=nodes,
+                accounted=[v1.Accounted(node_id="tee~prod", **ages)] if told > 0 else [],
+                lag_ms=3,
             ),
         )
 

@@ -67,3 +67,19 @@ def test_switching_off_resets_no_copy_and_envoy_agrees(machine: Any, own_server:
     finally:
         branch.shutdown()
         branch.server_close()
+
+
+def test_a_shadow_of_a_busy_service_begins_within_its_budget(machine: Any, own_server: Any, load: Any) -> None:
+    baseline, branch = own_server({"price": 12}), own_server({"price": 12})
+    port = machine.free_port()
+    machine.baseline(f"services: [{{name: catalog, url: '{baseline.url}', port: {port}}}]")
+    machine.overlay(f"services: [{{name: catalog, url: '{branch.url}'}}]")
+    with load(port) as users:
+        users.wait_for(50)
+        machine.shadow(control="none", max_rps=5)
+        users.wait_for(100)
+        copies = len(branch.requests)
+        assert copies < 50, "it began with all of them"
+        assert machine.status().shadows[0].services[0].current_ppm < 500_000
+        machine.until(lambda: len(branch.requests) > copies)
+    assert users.failures == []

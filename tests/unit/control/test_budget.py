@@ -29,6 +29,13 @@ def test_too_much_traffic_lowers_the_share_within_a_second() -> None:
     assert lab.why[-1] == "--max-rps holds it to 200 copies a second"
 
 
+def test_a_share_that_began_low_says_after_a_while_what_holds_it() -> None:
+    budget = begin(ppm=100_000, reading=of(0, 0), why="it began low")
+    for second in range(1, 12):
+        budget = step(budget, of(second * 1_000, second * 180), limits(200), IDLE, timeout_ms=1_000)
+    assert (budget.ppm, budget.why) == (100_000, "--max-rps holds it to 200 copies a second")
+
+
 def test_steady_traffic_below_the_limit_moves_nothing() -> None:
     lab = Lab(max_rps=200).run(300, 150)
     assert lab.pushes == 0
