@@ -2,9 +2,9 @@
 
 No proxy, plain Envoy, Envoy with a mirror written by hand, nginx with `mirror`, and microstax with its shadow off and
 at 1%, 10% and 100%; each mirror into a healthy branch and into one that accepts and never answers. Everybody meets the
-same load: a fixed rate (a third of what microstax at 100% can do here) in an open loop, and as much as is answered in a
-closed loop. They take turns, round after round, so that what else the machine does meets all of them; figures are
-medians of the rounds. Then uploads beside a branch that reads nothing.
+same load: a fixed rate (a third of what microstax answers and copies here at capacity) in an open loop, and as much as
+is answered in a closed loop. They take turns, round after round, so that what else the machine does meets all of them;
+figures are medians of the rounds. Then uploads beside a branch that reads nothing.
 
 `python tests/bench/bench_beside.py --charts` also writes tests/bench/charts/beside.json and beside.svg.
 """
@@ -125,9 +125,7 @@ def measure(*, rounds: int = ROUNDS, only: str = "") -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="msx-bench-beside-") as name, staged(Path(name)) as (cases, ours):
         Path(name).chmod(0o755)
         full = next(case for case in cases if case.share == "100%" and case.branch == HEALTHY)
-        with _switched(ours, full):
-            capacity = measured(full.port, {}, seconds=CAPACITY_SECONDS, connections=CONNECTIONS)["rate"]
-            capacity = measured(full.port, {}, seconds=CAPACITY_SECONDS, connections=CONNECTIONS)["rate"]
+        capacity = ours.capacity(HEALTHY, f"next-{HEALTHY}", full.port, connections=CONNECTIONS)
         rate = float(round(capacity / 3, -1))
         chosen = [case for case in cases if only in case.name]
         for case in chosen:

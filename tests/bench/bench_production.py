@@ -2,7 +2,7 @@
 
 Six branches: one that accepts and never answers, one that falls over every hundred requests, one that resets every
 connection, one that takes 100 times as long, one that answers 10 MB, and one that is not there. Traffic is steady, at a
-third of what the tee can do with everything mirrored; the shadow goes on and off in turns, and each slice with it is
+third of what is answered and mirrored at capacity; the shadow goes on and off in turns, and each slice with it is
 held against the one before without it, so that what else the machine does cancels. Every answer is compared. A copy of
 every request is asked for; how many were made is shown, since the control plane lowers the share for a branch that does
 not keep up. The baseline's service takes 5 ms, without CPU: `--service-ms 0` shows what is added where a service takes
@@ -69,7 +69,8 @@ def measure(*, faults: Sequence[str], turns: int, seconds: float, service_ms: fl
                 stays.enter_context(server(branch, fault=_SERVED[fault], delay_ms=delay_ms))
                 ours.overlay(fault, BASELINE, branch)
         tee = [ours.processes()[f"tee~{BASELINE}"]]
-        rate = _third(ours, port)
+        capacity = ours.capacity(BASELINE, "healthy", port, connections=CAPACITY_CONNECTIONS)
+        rate = float(round(capacity / 3, -1))
         begun = rss_bytes(tee)
         forget_peak(tee)
         found = {fault: [_turn(ours, fault, port, rate, seconds) for _ in range(turns)] for fault in faults}
@@ -78,14 +79,6 @@ def measure(*, faults: Sequence[str], turns: int, seconds: float, service_ms: fl
             "faults": found,
             "memory": {"begun": begun, "peak": peak_bytes(tee), "end": rss_bytes(tee)},
         }
-
-
-def _third(ours: Product, port: int) -> float:
-    """Return a third of the requests a second that are answered with everything mirrored into a healthy branch."""
-    ours.shadow("healthy")
-    found = [load(port, seconds=2.0, connections=CAPACITY_CONNECTIONS)["rate"] for _ in range(2)]
-    ours.unshadow("healthy")
-    return float(round(found[-1] / 3, -1))
 
 
 def _turn(ours: Product, fault: str, port: int, rate: float, seconds: float) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from programs import load
+
 from microstax.api.address import STATE_VARIABLE, socket_path
 from microstax.control import layout
 from microstax.demo.commands import program
@@ -20,6 +22,10 @@ from microstax.runtime.marker import marked_processes
 from microstax.worker import admin
 
 SERVICE: Final = "items"
+LOWEST, STEP = 500.0, 1.5
+TRY_S: Final = 4.0
+"""Long enough for a share that is too high to fall."""
+WHOLE: Final = 0.97
 UNLIMITED: Final = ("--max-rps", "1000000", "--max-total-rps", "1000000")
 
 
@@ -71,6 +77,26 @@ class Product:
     def shadow(self, overlay: str, *options: str) -> None:
         """Enable an overlay's shadow, without a control and without a limit on pairs, and with `options`."""
         self.run("env", "shadow", overlay, "--enable", "--control", "none", *UNLIMITED, *options)
+
+    def capacity(self, environment: str, overlay: str, port: int, *, connections: int) -> float:
+        """Return the highest rate of requests a second of those tried that is answered in time and copied as a whole.
+
+        In a closed loop more are answered and fewer copied, since the share falls to what the worker bears.
+        """
+        found = LOWEST
+        for rate in (LOWEST * STEP**nth for nth in range(1, 20)):
+            self.shadow(overlay)
+            try:
+                load(port, rate=rate, seconds=0.5, connections=connections)  # the shares have come to every thread
+                before = self.mirrored(environment, overlay)
+                asked = load(port, rate=rate, seconds=TRY_S, connections=connections)
+                copied = self.mirrored(environment, overlay) - before
+            finally:
+                self.unshadow(overlay)
+            if min(copied, asked["answered"]) < WHOLE * rate * TRY_S:
+                break
+            found = rate
+        return found
 
     def unshadow(self, overlay: str) -> None:
         """Disable an overlay's shadow."""
