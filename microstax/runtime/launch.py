@@ -16,7 +16,7 @@ from typing import Final
 
 from microstax.blueprint.commands import expand_variables
 from microstax.errors import ServiceFailedError
-from microstax.runtime import core_dumps, fenced, priority
+from microstax.runtime import core_dumps, fenced
 from microstax.runtime.fenced import can_deny_ports
 from microstax.runtime.logs import open_log
 from microstax.runtime.marker import marker_variables, spec_digest
@@ -99,8 +99,6 @@ def launch(spec: ProcessSpec, *, state: Path, log: Path) -> RunningProcess:
     finally:
         os.close(descriptor)
     (core_dumps.withhold if spec.key.role in _OURS else core_dumps.allow)(child.pid)
-    if spec.key.role is ProcessRole.WORKER:
-        priority.give_way(child.pid)
     info = process_info(child.pid)  # a zombie at worst: nobody else collects our children
     identity = info.identity if info else ProcessIdentity(child.pid, 0)
     try:
