@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from microstax.control.envoys import admin_path
-from microstax.envoy.stats import read_counters
-from microstax.worker.admin import AdminError, statistics
+from microstax.worker.admin import AdminError, counters
 
 WINDOW_S: Final = 0.3
 """Long enough to tell hundreds of requests a second from thousands, and short enough to wait for."""
@@ -36,4 +35,4 @@ def demand_of(folder: Path) -> Demand:
 
 
 async def _entered(address: str) -> dict[str, int]:
-    return {service: one.entered for service, one in read_counters(await statistics(address)).tees.items()}
+    return {service: one.entered for service, one in (await counters(address)).tees.items()}

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from microstax.control.envoys import admin_path
-from microstax.envoy.stats import read_counters
-from microstax.worker.admin import AdminError, statistics
+from microstax.worker.admin import AdminError, counters
 
 MOST_S: Final = 1.0
 """How long to wait: a branch that hangs must not hold up who switches it off."""
@@ -36,5 +35,4 @@ def drain_of(folder: Path) -> Drain:
 
 
 async def _active(address: str, overlay: str) -> int:
-    mirrors = read_counters(await statistics(address)).mirrors
-    return sum(one.active for key, one in mirrors.items() if key.overlay == overlay)
+    return sum(one.active for key, one in (await counters(address)).mirrors.items() if key.overlay == overlay)

@@ -5,7 +5,7 @@ from typing import Final
 
 import aiohttp
 
-from microstax.envoy.stats import STATS_PATH
+from microstax.envoy.stats import STATS_PATH, Counters, read_counters
 from microstax.envoy.stats_text import parse_stats
 from microstax.errors import FaultError
 
@@ -53,6 +53,11 @@ async def statistics(address: str) -> dict[str, int]:
         return parse_stats(answer)
     except ValueError as error:
         raise AdminError(f"The admin interface at {address} answered with no statistics: {error}") from error
+
+
+async def counters(address: str) -> Counters:
+    """Return what an Envoy counted. Raises AdminError as `statistics` does."""
+    return read_counters(await statistics(address))
 
 
 def epoch_of(address: str) -> str:

@@ -16,16 +16,18 @@ from microstax.api.address import STATE_VARIABLE, socket_path
 from microstax.control import layout
 from microstax.demo.commands import program
 from microstax.demo.workspace import free_ports
-from microstax.envoy.stats import Counters, MirrorKey, read_counters
+from microstax.envoy.stats import Counters, MirrorKey
 from microstax.model.exchange import Side
 from microstax.runtime.marker import marked_processes
 from microstax.worker import admin
 
 SERVICE: Final = "items"
-LOWEST, STEP = 500.0, 1.5
+LOWEST: Final = 500.0
+STEP: Final = 1.5
 TRY_S: Final = 4.0
 """Long enough for a share that is too high to fall."""
 WHOLE: Final = 0.97
+"""Of a rate that is answered and copied as a whole, at least so much is seen by the end."""
 UNLIMITED: Final = ("--max-rps", "1000000", "--max-total-rps", "1000000")
 
 
@@ -81,7 +83,8 @@ class Product:
     def capacity(self, environment: str, overlay: str, port: int, *, connections: int) -> float:
         """Return the highest rate of requests a second of those tried that is answered in time and copied as a whole.
 
-        In a closed loop more are answered and fewer copied, since the share falls to what the worker bears.
+        It is LOWEST where none above that is. In a closed loop more are answered and fewer copied, since the share
+        falls to what the worker bears.
         """
         found = LOWEST
         for rate in (LOWEST * STEP**nth for nth in range(1, 20)):
@@ -116,7 +119,7 @@ class Product:
     def counters(self, node: str) -> Counters:
         """Return what an Envoy counted, by its admin socket."""
         path = socket_path(self.state, layout.admin_socket(node))
-        return read_counters(asyncio.run(admin.statistics(f"unix:{path}")))
+        return asyncio.run(admin.counters(f"unix:{path}"))
 
     def mirrored(self, environment: str, overlay: str) -> int:
         """Return the copies that a tee has made or dropped for an overlay since its shadow was switched on."""

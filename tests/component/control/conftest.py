@@ -11,11 +11,13 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from aiohttp import web
 
 from microstax.api import methods
 from microstax.api.address import prepare_folders, socket_path
 from microstax.api.client import AsyncClient
 from microstax.control import layout
+from microstax.control.envoys import admin_path
 from microstax.control.running import ControlPlane
 from microstax.errors import MicrostaxError
 from microstax.generated.management.microstax.management import v1
@@ -148,6 +150,12 @@ class Stage:
         """Enable a shadow."""
         return await self.stream(methods.SET_SHADOW, overlay=name, enable=True, **fields)
 
+    async def mirroring(self) -> None:
+        """Mirror a baseline into an overlay."""
+        await self.baseline()
+        await self.overlay()
+        await self.shadow()
+
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so; the test's time limit ends it otherwise."""
         while not condition():  # noqa: ASYNC110  # what it waits for may be anything
@@ -180,6 +188,28 @@ def tmp_path() -> Iterator[Path]:
 
 
 StartStage = Callable[..., contextlib.AbstractAsyncContextManager[Stage]]
+
+
+@contextlib.asynccontextmanager
+async def answering_stats(folder: Path, node_id: str, answer: Callable[[web.Request], Any]) -> AsyncIterator[None]:
+    """Answer for the admin interface of a node's Envoy, where its control plane looks for it."""
+    path = admin_path(folder, node_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    application = web.Application()
+    application.router.add_get("/stats", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.UnixSite(runner, str(path)).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+def answering() -> Any:
+    """Return what answers for an Envoy's admin interface."""
+    return answering_stats
 
 
 @pytest.fixture

@@ -64,9 +64,7 @@ class Reporter:
 
 @pytest.fixture
 async def shadowed(stage: Any) -> Any:
-    await stage.baseline()
-    await stage.overlay()
-    await stage.shadow()
+    await stage.mirroring()
     return stage
 
 
@@ -189,9 +187,7 @@ async def test_a_control_plane_that_comes_back_goes_on_with_what_is_outstanding(
 ) -> None:
     store = MemoryStore()
     async with start(store=store) as first:
-        await first.baseline()
-        await first.overlay()
-        await first.shadow()
+        await first.mirroring()
         worker = Reporter(first.client)
         await worker.tell({COPIES: 30}, paired=10, told={1: 10})
     async with start(store=store) as second:
@@ -208,9 +204,7 @@ async def test_what_was_told_before_its_reading_came_is_told_once(start: Any, mo
     """Two pairs were younger than the last reading before the control plane went: their reading comes after it."""
     store = MemoryStore()
     async with start(store=store) as first:
-        await first.baseline()
-        await first.overlay()
-        await first.shadow()
+        await first.mirroring()
         worker = Reporter(first.client)
         await worker.tell({COPIES: 100}, paired=98, told={1: 96})
     async with start(store=store) as second:

@@ -9,7 +9,6 @@ import pytest
 from aiohttp import web
 
 from microstax.control.demand import demand_of
-from microstax.control.envoys import admin_path
 from microstax.model.shadow import MILLION
 
 NODE = "tee~prod"
@@ -34,21 +33,10 @@ class Admin:
         return web.Response(text=json.dumps({"stats": [{"name": "server.uptime", "value": 5}, *stats]}))
 
 
-async def admin_in(folder: Path) -> AsyncIterator[Admin]:
-    admin, path = Admin(), admin_path(folder, NODE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    application = web.Application()
-    application.router.add_get("/stats", admin.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.UnixSite(runner, str(path)).start()
-    yield admin
-    await runner.cleanup()
-
-
 @pytest.fixture
-async def admin(tmp_path: Path) -> AsyncIterator[Admin]:
-    async for admin in admin_in(tmp_path):
+async def admin(tmp_path: Path, answering: Any) -> AsyncIterator[Admin]:
+    admin = Admin()
+    async with answering(tmp_path, NODE, admin.answer):
         yield admin
 
 

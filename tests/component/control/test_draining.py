@@ -5,12 +5,12 @@ import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from microstax.control.draining import MOST_S, drain_of
-from microstax.control.envoys import admin_path
 
 NODE, ACTIVE = "tee~prod", "cluster.copy/catalog/branch/branch.upstream_rq_active"
 
@@ -36,16 +36,10 @@ class Admin:
 
 
 @pytest.fixture
-async def admin(tmp_path: Path) -> AsyncIterator[Admin]:
-    admin, path = Admin(), admin_path(tmp_path, NODE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    application = web.Application()
-    application.router.add_get("/stats", admin.answer)
-    runner = web.AppRunner(application)
-    await runner.setup()
-    await web.UnixSite(runner, str(path)).start()
-    yield admin
-    await runner.cleanup()
+async def admin(tmp_path: Path, answering: Any) -> AsyncIterator[Admin]:
+    admin = Admin()
+    async with answering(tmp_path, NODE, admin.answer):
+        yield admin
 
 
 async def test_it_waits_for_the_copies_of_the_overlay_and_no_others(admin: Admin, tmp_path: Path) -> None:

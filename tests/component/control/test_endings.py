@@ -139,9 +139,7 @@ async def test_a_control_plane_that_comes_back_too_late_ends_it_first(start: Any
     """No configuration that mirrors goes out, not even for a moment."""
     store = MemoryStore()
     async with start(store=store) as stage:
-        await stage.baseline()
-        await stage.overlay()
-        await stage.shadow()
+        await stage.mirroring()
         over = replace(record(stage), expires_ms=stage.plane.plane.now_ms() - 1)
         await store.commit(PutShadow(over))
     async with start(store=store) as stage:
@@ -153,9 +151,7 @@ async def test_a_control_plane_that_comes_back_too_late_ends_it_first(start: Any
 async def test_one_that_an_older_microstax_switched_on_gets_an_end(start: Any) -> None:
     store = MemoryStore()
     async with start(store=store) as stage:
-        await stage.baseline()
-        await stage.overlay()
-        await stage.shadow()
+        await stage.mirroring()
         await store.commit(PutShadow(replace(record(stage), expires_ms=0)))
     async with start(store=store) as stage:
         assert is_on(stage)
@@ -165,9 +161,7 @@ async def test_one_that_an_older_microstax_switched_on_gets_an_end(start: Any) -
 async def test_a_control_plane_that_comes_back_in_time_says_nothing_new_to_envoys(start: Any) -> None:
     store = MemoryStore()
     async with start(store=store) as stage:
-        await stage.baseline()
-        await stage.overlay()
-        await stage.shadow()
+        await stage.mirroring()
         version = layer(stage).version
     async with start(store=store) as stage:
         assert layer(stage).version == version

@@ -24,9 +24,7 @@ CONTROL = ProcessKey("branch", "catalog", ProcessRole.CONTROL)
 @pytest.fixture
 async def ready(stage: Any) -> Any:
     """Give a stage with a baseline and an overlay that is shadowed."""
-    await stage.baseline()
-    await stage.overlay()
-    await stage.shadow()
+    await stage.mirroring()
     return stage
 
 
@@ -134,9 +132,7 @@ class StuckStore(MemoryStore):
 @contextlib.asynccontextmanager
 async def stuck(start: Any) -> AsyncIterator[Any]:
     async with start(store=StuckStore()) as stage:
-        await stage.baseline()
-        await stage.overlay()
-        await stage.shadow()
+        await stage.mirroring()
         stage.store.moving.clear()
         yield stage
         stage.store.moving.set()

@@ -38,9 +38,7 @@ async def test_a_dry_run_prints_the_difference_and_starts_nothing(stage: Any) ->
 
 
 async def test_processes_of_an_overlay_are_kept_from_the_ports_of_the_baseline(stage: Any) -> None:
-    await stage.baseline()
-    await stage.overlay()
-    await stage.shadow()
+    await stage.mirroring()
     ports = {
         key.name: spec.address.port for key, spec in stage.runtime.specs.items() if key.group == "prod" and spec.address
     }

@@ -69,9 +69,7 @@ class FakeWorker:
 @pytest.fixture
 async def shadowed(stage: Any) -> Any:
     """Give a stage whose overlay is shadowed."""
-    await stage.baseline()
-    await stage.overlay()
-    await stage.shadow()
+    await stage.mirroring()
     return stage
 
 
@@ -256,9 +254,7 @@ async def test_a_worker_that_is_killed_with_its_last_delta_leaves_an_account_tha
 ) -> None:
     store = MemoryStore()
     async with start(store=store) as first:
-        await first.baseline()
-        await first.overlay()
-        await first.shadow()
+        await first.mirroring()
         await FakeWorker(first.client).submit(counters={f"{COPY}.upstream_rq_total": 10}, paired=9)
     # Forty more were mirrored, and the worker that saw them was killed before it could say so.
     async with start(store=store) as second:
@@ -333,9 +329,7 @@ async def test_two_workers_share_the_envoys(shadowed: Any) -> None:
 async def test_what_was_lost_before_a_restart_is_not_waited_for(start: Any) -> None:
     store = MemoryStore()
     async with start(store=store) as first:
-        await first.baseline()
-        await first.overlay()
-        await first.shadow()
+        await first.mirroring()
         await FakeWorker(first.client).submit(counters={f"{COPY}.upstream_rq_total": 5}, paired=2)
         assert (await report(first))["coverage"]["not_compared"] == {"pending": 3}
     async with start(store=store) as second:
@@ -348,9 +342,7 @@ async def test_what_was_lost_before_a_restart_is_not_waited_for(start: Any) -> N
 async def test_results_of_another_version_begin_anew(start: Any) -> None:
     store = MemoryStore()
     async with start(store=store) as first:
-        await first.baseline()
-        await first.overlay()
-        await first.shadow()
+        await first.mirroring()
         await FakeWorker(first.client).compare(3)
     store._aggregates = {key: b"\x91\x63" for key in store._aggregates}
     async with start(store=store) as second:

@@ -89,9 +89,7 @@ async def test_shutting_down_stops_everything_and_says_so(stage: Any) -> None:
 
 async def test_a_control_plane_that_comes_back_takes_over_what_runs(start: Any, tmp_path: Any) -> None:
     async with start(store=SqliteStore(tmp_path / DATABASE)) as first:
-        await first.baseline()
-        await first.overlay()
-        await first.shadow()
+        await first.mirroring()
         before, specs = first.plane.plane.state, dict(first.runtime.specs)
         snapshots = {node: first.plane.xds.snapshot(node) for node in ("tee~prod", "bridge~branch")}
     stray = ProcessKey("gone", "catalog")

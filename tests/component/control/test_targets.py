@@ -21,9 +21,7 @@ async def test_a_shadow_that_was_switched_off_is_polled_until_its_last_answers_a
     stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coverage, "DELIVERY_MS", 50)
-    await stage.baseline()
-    await stage.overlay()
-    await stage.shadow()
+    await stage.mirroring()
     on = stage.plane.plane.state
     shadow = replace(on.shadows["branch"], settings=replace(on.shadows["branch"].settings, branch_timeout_ms=1))
     on = replace(on, shadows={"branch": shadow})
@@ -42,9 +40,7 @@ async def test_a_shadow_that_was_switched_off_is_polled_until_its_last_answers_a
 
 async def test_a_shadow_that_is_switched_off_again_waits_anew(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coverage, "DELIVERY_MS", 400)
-    await stage.baseline()
-    await stage.overlay()
-    await stage.shadow()
+    await stage.mirroring()
     on = stage.plane.plane.state
     shadow = replace(on.shadows["branch"], settings=replace(on.shadows["branch"].settings, branch_timeout_ms=1))
     on = replace(on, shadows={"branch": shadow})
@@ -75,9 +71,7 @@ async def test_nothing_is_polled_without_a_shadow(stage: Any) -> None:
 
 
 async def test_a_worker_learns_what_the_user_wants_redacted(stage: Any) -> None:
-    await stage.baseline()
-    await stage.overlay()
-    await stage.shadow()
+    await stage.mirroring()
     state = stage.plane.plane.state
     record = state.environments["prod"]
     spec = replace(record.spec, redaction=RedactionRules(json_paths=("$.email",)))
